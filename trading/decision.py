@@ -1,0 +1,178 @@
+"""What a decision is made of: evidence, opinions, the tally, each gate's answer, and the record that holds them all."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from trading.model import DecisionId, Direction, Protection, Symbol
+
+MICRO = 1_000_000  # confidences are whole millionths, so that borders and ties are exact and sums commute
+
+
+class Stance(StrEnum):
+    LONG = "long"
+    SHORT = "short"
+    NEUTRAL = "neutral"
+
+    @property
+    def sign(self) -> int:
+        return {"long": 1, "short": -1}.get(self.value, 0)
+
+
+class Action(StrEnum):
+    LONG = "long"
+    SHORT = "short"
+    WAIT = "wait"
+
+    @property
+    def direction(self) -> Direction:
+        """Raises ValueError for WAIT."""
+        return Direction(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One fact a persona leaned on."""
+
+    label: str  # "RSI(14)"
+    value: float
+    unit: str = ""  # "%", "bars", "x ATR", ...
+    source: str = ""  # "1h candles", "order book", "funding"
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    persona: str
+    stance: Stance
+    confidence: int  # millionths, 0..MICRO: strength of conviction, not a probability
+    thesis: str
+    evidence: tuple[Evidence, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.confidence <= MICRO:
+            raise ValueError(f"{self.persona}: confidence {self.confidence} is not within 0..{MICRO}")
+
+    @property
+    def conviction(self) -> int:
+        """Signed millionths."""
+        return self.stance.sign * self.confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstention:
+    persona: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """The judge's arithmetic. Weights are thousandths, strengths are weight x conviction (billionths)."""
+
+    long: int
+    short: int
+    missing: int
+    neutral_weight: int
+    directional_weight: int
+    missing_weight: int
+    standing: int  # personas on the winning side
+    confidence: int  # millionths; 0 where no side leads
+    lead: Action  # the side that leads, whether or not it may trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    action: Action
+    confidence: int  # millionths
+    reason: str  # one line: why this and not the other
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAnswer:
+    """One rule's answer: what it allows, what it saw."""
+
+    rule: str
+    passed: bool
+    limit: str
+    value: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An entry with every number it needs. All prices are on the tick, the quantity is on the step."""
+
+    symbol: Symbol
+    direction: Direction
+    quantity: Decimal
+    price: Decimal  # the touch the plan was made at
+    leverage: int
+    margin: Decimal
+    notional: Decimal
+    protection: Protection
+    method: str  # which method set the size
+    size_note: str  # its numbers, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    plan: Plan
+    answers: tuple[GateAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    rule: str
+    reason: str
+    answers: tuple[GateAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The market as the decision saw it."""
+
+    close: Decimal
+    bid: Decimal
+    ask: Decimal
+    mark: Decimal
+    quote_at: datetime
+    bar_closed_at: datetime
+    interval: str  # "1h"
+    funding_rate: Decimal | None
+    source: str  # "simulated market", "history: spot-1h-12col", ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The record. From it alone the verdict can be computed again."""
+
+    id: DecisionId
+    symbol: Symbol
+    at: datetime
+    trigger: str  # "schedule", "after close"
+    playbook: str
+    playbook_hash: str
+    phase: str
+    seen: Seen
+    opinions: tuple[Opinion | Abstention, ...]
+    weights: dict[str, int]  # thousandths, of the personas that exist for this instrument
+    verdict: Verdict
+    gate: Approved | Denied | None  # None: the judge said WAIT and no gate was asked
+
+    @property
+    def approved(self) -> bool:
+        return isinstance(self.gate, Approved)
+
+    @property
+    def outcome(self) -> str:
+        """"long", "short", "wait" or "denied"."""
+        if self.gate is None:
+            return "wait"
+        return self.verdict.action.value if self.approved else "denied"
+
+    def evidence(self) -> tuple[tuple[str, str, Evidence], ...]:
+        """Every fact with its number: ("E1", persona, evidence), in the order of the record."""
+        facts = [(o.persona, e) for o in self.opinions if isinstance(o, Opinion) for e in o.evidence]
+        return tuple((f"E{n}", persona, e) for n, (persona, e) in enumerate(facts, 1))

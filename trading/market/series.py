@@ -1,0 +1,134 @@
+"""Price history as columns: one array per field, one row per closed bar, oldest first."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading.model import Candle, Symbol
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MS = timedelta(milliseconds=1)
+
+
+def to_ms(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // MS
+
+
+def from_ms(ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + int(ms) * MS
+
+
+def exact(value: float) -> Decimal:
+    """The decimal number a float was read from: exact up to 15 significant digits, which every venue's price has."""
+    return Decimal(repr(float(value)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Closed bars of one instrument. All columns have one length; `opened` rises strictly, in steps of `every` or more."""
+
+    symbol: Symbol
+    every: timedelta
+    opened: Ints  # milliseconds UTC
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats  # base units
+    taker_buy: Floats | None = None  # base units
+    trades: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.opened)
+
+    @property
+    def closed(self) -> Ints:
+        """Closing times, milliseconds UTC."""
+        return self.opened + self.every // MS
+
+    def candle(self, row: int) -> Candle:
+        return Candle(
+            symbol=self.symbol,
+            opened_at=from_ms(self.opened[row]),
+            every=self.every,
+            open=exact(self.open[row]),
+            high=exact(self.high[row]),
+            low=exact(self.low[row]),
+            close=exact(self.close[row]),
+            volume=exact(self.volume[row]),
+            taker_buy=None if self.taker_buy is None else exact(self.taker_buy[row]),
+            trades=None if self.trades is None else int(self.trades[row]),
+        )
+
+    def rows(self, first: int, last: int) -> "Series":
+        """Rows first..last-1 as a view."""
+
+        def cut(column: Floats | None) -> Floats | None:
+            return None if column is None else column[first:last]
+
+        return Series(
+            symbol=self.symbol,
+            every=self.every,
+            opened=self.opened[first:last],
+            open=self.open[first:last],
+            high=self.high[first:last],
+            low=self.low[first:last],
+            close=self.close[first:last],
+            volume=self.volume[first:last],
+            taker_buy=cut(self.taker_buy),
+            trades=cut(self.trades),
+        )
+
+    def gaps(self) -> list[tuple[datetime, datetime, int]]:
+        """Missing stretches as (close of the last bar before, open of the first bar after, bars missing)."""
+        step = self.every // MS
+        holes = np.flatnonzero(np.diff(self.opened) != step)
+        return [
+            (from_ms(self.opened[i] + step), from_ms(self.opened[i + 1]), int((self.opened[i + 1] - self.opened[i]) // step) - 1)
+            for i in holes
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingSeries:
+    """Funding settlements of one instrument, oldest first. Rates are fractions of notional; longs pay when positive."""
+
+    symbol: Symbol
+    at: Ints  # milliseconds UTC
+    rate: Floats
+
+
+def aggregate(series: Series, every: timedelta) -> Series:
+    """Coarser bars from finer ones; a coarse bar is made of the fine bars that exist in it, none is invented.
+
+    Raises ValueError when `every` is not a whole multiple of the series' own interval.
+    """
+    if every == series.every:
+        return series
+    if every % series.every:
+        raise ValueError(f"{every} is not a multiple of {series.every}")
+    bucket = series.opened // (every // MS)
+    first = np.flatnonzero(np.r_[True, bucket[1:] != bucket[:-1]])
+    last = np.r_[first[1:], len(series)] - 1
+
+    def total(column: Floats | None) -> Floats | None:
+        return None if column is None else np.add.reduceat(column, first)
+
+    volume = np.add.reduceat(series.volume, first)
+    return Series(
+        symbol=series.symbol,
+        every=every,
+        opened=bucket[first] * (every // MS),
+        open=series.open[first],
+        high=np.maximum.reduceat(series.high, first),
+        low=np.minimum.reduceat(series.low, first),
+        close=series.close[last],
+        volume=volume,
+        taker_buy=total(series.taker_buy),
+        trades=total(series.trades),
+    )

@@ -1,0 +1,285 @@
+"""Commands (imperative) that the desk obeys, and events (past tense) that it tells. Frozen, keyword-only, UTC."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from trading.decision import Decision
+from trading.model import (
+    ExitReason,
+    Fill,
+    FundingPayment,
+    Order,
+    Position,
+    PositionId,
+    Quote,
+    Symbol,
+    Trade,
+)
+
+# --- what reaches an instrument's queue ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """An order as the venue tells it. `status` uses our own words; `filled` is cumulative."""
+
+    order: Order
+    at: datetime
+
+
+VenueUpdate = Fill | FundingPayment | OrderReport
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """No new entries. Exits and protection go on."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePosition:
+    position_id: PositionId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPhase:
+    """`phase` None: back to the playbook's own dates."""
+
+    phase: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """Look at these instruments now."""
+
+    symbols: tuple[Symbol, ...]
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Reconcile with the venue and cancel leftovers."""
+
+
+Command = Halt | Resume | ClosePosition | SetPhase | Decide | Sweep
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskStarted(Event):
+    playbook: str
+    market: str
+    mode: str
+    equity: Decimal
+    open_positions: int
+    resumed: bool
+    personas_off: tuple[str, ...] = ()  # "whale: ..." with the reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskStopped(Event):
+    reason: str
+    left_open: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionMade(Event):
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitsSummed(Event):
+    """The digest of decisions that led to no trade. `reasons`: (instrument, action or rule, count)."""
+
+    since: datetime
+    waits: int
+    denied: int
+    reasons: tuple[tuple[str, str, int], ...]
+    closest: tuple[str, str, int] | None = None  # (decision id, instrument, confidence) of the strongest WAIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntended(Event):
+    """Journalled before the request leaves."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSent(Event):
+    """The venue has taken the order."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilled(Event):
+    order: Order
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEnded(Event):
+    """Cancelled, expired, rejected or abandoned; `order.note` says why."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUncertain(Event):
+    """A request left and no answer came: it is being looked up."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionOpened(Event):
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionConfirmed(Event):
+    """Stop and target were read back from the venue."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionFailed(Event):
+    """They were not, in time; the position is being closed."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitTriggered(Event):
+    """The desk has decided to close: which rule, with its numbers."""
+
+    position: Position
+    reason: ExitReason
+    note: str
+    quote: Quote | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeClosed(Event):
+    trade: Trade
+    equity: Decimal  # after it: start + all realised, without open positions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingPaid(Event):
+    payment: FundingPayment
+    position_id: PositionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingHalted(Event):
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingResumed(Event):
+    by: str
+    halted_by: str
+    halt_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChanged(Event):
+    by: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksDisagreed(Event):
+    """What the venue holds is not what the desk holds; entries are frozen until it is mended."""
+
+    symbol: Symbol
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksAgreed(Event):
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueLost(Event):
+    """Said once; entries freeze until it answers again."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueBack(Event):
+    lost_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataGap(Event):
+    """Bars are missing; nothing is bridged."""
+
+    symbol: Symbol
+    after: datetime
+    until: datetime
+    bars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataEnded(Event):
+    """An instrument has no data any more; it is not traded."""
+
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsChanged(Event):
+    by: str
+    destination: str
+    kind: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRun(Event):
+    """The audit of the surface: who asked what, from where, and what came of it."""
+
+    who: str
+    place: str  # "console", "telegram:12345"
+    text: str
+    result: str  # "done", "confirmation asked", "refused: ..."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRefused(Event):
+    who: str
+    place: str
+    text: str
+    reason: str
+
+
+EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}

@@ -1,0 +1,110 @@
+"""Every port of the desk on one page. What stands behind each is wired in bot/bootstrap.py and nowhere else."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from trading.decision import Decision
+from trading.messages import Event, OrderReport, VenueUpdate
+from trading.model import (
+    Balance,
+    ClientId,
+    DeskState,
+    Fill,
+    FundingPayment,
+    Holding,
+    Instrument,
+    Order,
+    Position,
+    Protection,
+    Quote,
+    Symbol,
+    Trade,
+)
+
+State = Order | Position | Trade | DeskState
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class MarketData(Protocol):
+    """What the desk may see of the market at this moment. Nothing it returns lies in the future."""
+
+    source: str  # "simulated market": stands on every card
+
+    def instruments(self) -> dict[Symbol, Instrument]: ...
+
+    def quote(self, symbol: Symbol) -> Quote:
+        """Raises NoEvidence when there is none or it is too old."""
+        ...
+
+
+class Venue(Protocol):
+    """An exchange account. Every call may raise Transient (nothing happened) or UnknownOutcome (look it up)."""
+
+    name: str
+
+    async def instruments(self) -> dict[Symbol, Instrument]: ...
+
+    async def submit(self, order: Order, protection: Protection | None = None) -> OrderReport:
+        """Send an order, with its protection attached when given. Raises OrderRejected, Transient, UnknownOutcome.
+
+        The answer is an acknowledgement: fills come as updates.
+        """
+        ...
+
+    async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
+        """Ask for cancellation; an order that is already gone is no error."""
+        ...
+
+    async def order(self, symbol: Symbol, client_id: ClientId) -> OrderReport | None:
+        """Look one order up; None means the venue certainly does not know it."""
+        ...
+
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """All working orders, protection included."""
+        ...
+
+    async def positions(self) -> tuple[Holding, ...]: ...
+
+    async def balance(self) -> Balance: ...
+
+    async def fills(self, after: str) -> tuple[Fill, ...]:
+        """Fills with an id after this one, oldest first; "" means all."""
+        ...
+
+    async def funding(self, after: str) -> tuple[FundingPayment, ...]: ...
+
+    def listen(self, receive: Callable[[VenueUpdate], None]) -> None:
+        """Updates go here as they happen. They may be lost: reads are the truth."""
+        ...
+
+
+class Journal(Protocol):
+    """The desk's memory. Events, the state they changed and the messages they call for are one transaction."""
+
+    async def commit(self, events: Sequence[Event], states: Sequence[State] = ()) -> None:
+        """Raises JournalUnwritable; then nothing of it was written."""
+        ...
+
+    async def load(self) -> "Remembered | None":
+        """What was there when the last process ended; None for a new desk."""
+        ...
+
+    async def known(self, decisions: Sequence[str]) -> frozenset[str]:
+        """Which of these decision ids are in the journal already."""
+        ...
+
+    async def waits(self, since: datetime) -> Sequence[Decision]:
+        """Decisions without a trade since then, oldest first."""
+        ...
+
+
+class Remembered(Protocol):
+    """What a restart finds: the desk's state, its open positions, its unfinished orders."""
+
+    state: DeskState
+    positions: tuple[Position, ...]
+    orders: tuple[Order, ...]
