@@ -167,7 +167,7 @@ class Decision:
 
     @property
     def outcome(self) -> str:
-        """"long", "short", "wait" or "denied"."""
+        """ "long", "short", "wait" or "denied"."""
         if self.gate is None:
             return "wait"
         return self.verdict.action.value if self.approved else "denied"

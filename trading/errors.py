@@ -1,19 +1,19 @@
 """The error tree. Each branch names what the caller owes.
 
-    GavelError
-    |-- Transient            retry later, nothing happened
-    |   |-- VenueDown        the venue could not be reached, and the request did not leave
-    |   `-- RateLimited      the venue asked for a pause (`retry_after` seconds)
-    |-- NoEvidence           abstain: this input is missing or stale
-    |-- UnknownOutcome       reconcile: the request may or may not have been carried out
-    |-- OrderRejected        the venue said no; nothing happened and nothing will
-    |-- JournalUnwritable    stop entries: what is not written did not happen
-    `-- Misuse               stop: a person has to mend something
-        |-- BadSettings      the environment
-        |-- BadPlaybook      a playbook file
-        |-- BadHistory       a candle file
-        |-- BadRecord        what the database holds
-        `-- IllegalTransition  a state was asked to go where its table has no way
+GavelError
+|-- Transient            retry later, nothing happened
+|   |-- VenueDown        the venue could not be reached, and the request did not leave
+|   `-- RateLimited      the venue asked for a pause (`retry_after` seconds)
+|-- NoEvidence           abstain: this input is missing or stale
+|-- UnknownOutcome       reconcile: the request may or may not have been carried out
+|-- OrderRejected        the venue said no; nothing happened and nothing will
+|-- JournalUnwritable    stop entries: what is not written did not happen
+`-- Misuse               stop: a person has to mend something
+    |-- BadSettings      the environment
+    |-- BadPlaybook      a playbook file
+    |-- BadHistory       a candle file
+    |-- BadRecord        what the database holds
+    `-- IllegalTransition  a state was asked to go where its table has no way
 """
 
 

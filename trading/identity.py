@@ -1,4 +1,4 @@
-"""Ids that are functions of what they name: the same intent always has the same id, on every attempt and after every crash."""
+"""Ids that are functions of what they name: one intent has one id, on every attempt and after every crash."""
 
 import base64
 import hashlib
@@ -8,8 +8,9 @@ from trading.model import ClientId, DecisionId, Leg, base_of
 
 
 def _digest(*parts: str, length: int) -> str:
+    """`length` base-32 characters, a multiple of 8."""
     raw = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return base64.b32encode(raw).decode().lower()[:length]
+    return base64.b32encode(raw[: length * 5 // 8]).decode().lower()
 
 
 def decision_id(desk: str, playbook: str, symbol: str, at: datetime, trigger: str) -> DecisionId:
@@ -23,4 +24,4 @@ def client_id(desk: str, decision: DecisionId, leg: Leg, number: int = 0) -> Cli
 
     `number` tells apart the legs of one kind: a second close of the rest of a position is another leg.
     """
-    return ClientId(f"gv-{_digest(desk, decision, leg.value, str(number), length=20)}-{leg.value[0]}{number}")
+    return ClientId(f"gv-{_digest(desk, decision, leg.value, str(number), length=24)}-{leg.value[0]}{number}")

@@ -74,7 +74,12 @@ class Sweep:
     """Reconcile with the venue and cancel leftovers."""
 
 
-Command = Halt | Resume | ClosePosition | SetPhase | Decide | Sweep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumWaits:
+    """Tell the decisions that led to no trade as one digest."""
+
+
+Command = SumWaits | Halt | Resume | ClosePosition | SetPhase | Decide | Sweep
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -236,6 +241,14 @@ class VenueLost(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueBack(Event):
     lost_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskFaulted(Event):
+    """An error inside the desk itself; entries are frozen until a restart, exits and protection go on."""
+
+    where: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ ZERO = Decimal(0)
 
 
 def base_of(symbol: str) -> str:
-    """"BTC/USDT:USDT" -> "BTC": the name people use."""
+    """ "BTC/USDT:USDT" -> "BTC": the name people use."""
     return symbol.partition("/")[0]
 
 
@@ -106,7 +106,9 @@ class Candle:
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:
-            raise ValueError(f"{self.symbol} {self.opened_at}: not a bar: {self.open} {self.high} {self.low} {self.close}")
+            raise ValueError(
+                f"{self.symbol} {self.opened_at}: not a bar: {self.open} {self.high} {self.low} {self.close}"
+            )
         if self.volume < 0:
             raise ValueError(f"{self.symbol} {self.opened_at}: negative volume {self.volume}")
 
@@ -193,6 +195,29 @@ ORDER_TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """The two orders that guard a position on the venue itself: both reduce-only, for `quantity`."""
+
+    stop_id: ClientId
+    stop: Decimal
+    target_id: ClientId
+    target: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPlan:
+    """The exit settings a position was opened with; a later change of playbook or phase does not touch them."""
+
+    phase: str
+    take_profit: Decimal  # unlevered move, fraction
+    stop_loss: Decimal
+    early_after: timedelta
+    early_loss: Decimal
+    force_loss: Decimal
+    max_hold: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order as the desk knows it. It is an intent until the venue has answered."""
 
@@ -212,6 +237,8 @@ class Order:
     filled: Decimal = ZERO
     changed_at: datetime | None = None
     note: str = ""  # why it was sent (an exit's rule) or why it ended (a reject's reason)
+    protection: Protection | None = None  # entries: the guard that goes with it
+    plan: ExitPlan | None = None  # entries: the exits its position will have
 
     def __post_init__(self) -> None:
         require_utc(self.created_at)
@@ -222,7 +249,9 @@ class Order:
         if (self.kind in (OrderKind.STOP, OrderKind.TAKE_PROFIT)) != (self.trigger is not None):
             raise ValueError(f"{self.client_id}: a trigger order, and only that, has a trigger")
 
-    def to(self, status: OrderStatus, *, at: datetime, filled: Decimal | None = None, note: str | None = None) -> "Order":
+    def to(
+        self, status: OrderStatus, *, at: datetime, filled: Decimal | None = None, note: str | None = None
+    ) -> "Order":
         """The order one step further. Raises IllegalTransition where the table has no such step."""
         if status not in ORDER_TRANSITIONS[self.status]:
             raise IllegalTransition(f"order {self.client_id}: {self.status} -> {status}")
@@ -233,16 +262,6 @@ class Order:
             changed_at=at,
             note=self.note if note is None else note,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protection:
-    """The two orders that guard a position on the venue itself: both reduce-only, for `quantity`."""
-
-    stop_id: ClientId
-    stop: Decimal
-    target_id: ClientId
-    target: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,19 +307,6 @@ class ExitReason(StrEnum):
     LIQUIDATION = "liquidation"
     END_OF_DATA = "end of data"
     VENUE = "closed at the venue"  # found flat on reconciliation, the desk had not asked for it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitPlan:
-    """The exit settings a position was opened with; a later change of playbook or phase does not touch them."""
-
-    phase: str
-    take_profit: Decimal  # unlevered move, fraction
-    stop_loss: Decimal
-    early_after: timedelta
-    early_loss: Decimal
-    force_loss: Decimal
-    max_hold: timedelta
 
 
 class Guard(StrEnum):
@@ -349,6 +355,11 @@ class Position:
     def unrealised(self, mark: Decimal) -> Decimal:
         """Quote units, before fees and funding."""
         return (mark * self.quantity - self.cost) * self.direction.sign
+
+    @property
+    def booked(self) -> Decimal:
+        """What is realised on it already: partial exits, fees, funding. Quote units."""
+        return (self.exit_value - (self.entry_cost - self.cost)) * self.direction.sign - self.fees + self.funding
 
     @property
     def margin(self) -> Decimal:

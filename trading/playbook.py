@@ -1,13 +1,15 @@
-"""A playbook is data: panel, judge, sizing, limits, exits, schedule, phases. This is its schema; `playbooks/*.toml` hold the numbers."""
+"""A playbook is data: panel, judge, sizing, limits, exits, schedule, phases. Here is its schema."""
 
 import difflib
 import hashlib
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -21,11 +23,12 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_span(text: object) -> object:
-    """"15m" -> timedelta(minutes=15). Anything else is left to the schema to refuse."""
+    """ "15m" -> timedelta(minutes=15). Anything else is left to the schema to refuse."""
     match = re.fullmatch(r"(\d+)([smhd])", text) if isinstance(text, str) else None
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if match else text
 
 
+@cache
 def span_text(span: timedelta) -> str:
     """timedelta(hours=1) -> "1h": the largest unit that divides it."""
     seconds = int(span.total_seconds())
@@ -179,12 +182,12 @@ class Playbook(Part):
         if self.sizing.leverage > self.limits.max_leverage:
             raise ValueError("sizing.leverage is above limits.max_leverage")
         dated = sorted((p.starts, p.ends, p.name) for p in self.phases if p.starts and p.ends)
-        for (_, ends, a), (starts, _, b) in zip(dated, dated[1:], strict=False):
+        for (_, ends, a), (starts, _, b) in itertools.pairwise(dated):
             if starts < ends:
                 raise ValueError(f"phases: {a} and {b} overlap")
         return self
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Names the exact settings a decision was made under."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]

@@ -108,3 +108,5 @@ class Remembered(Protocol):
     state: DeskState
     positions: tuple[Position, ...]
     orders: tuple[Order, ...]
+    fills: frozenset[str]  # ids of fills applied after `state.last_fill`
+    funding: frozenset[str]  # likewise of funding payments, after `state.last_funding`

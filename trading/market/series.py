@@ -1,13 +1,14 @@
 """Price history as columns: one array per field, one row per closed bar, oldest first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.model import Candle, Symbol
+from trading.model import EPOCH, Candle, Symbol
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -16,11 +17,11 @@ MS = timedelta(milliseconds=1)
 
 
 def to_ms(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // MS
+    return (at - EPOCH) // MS
 
 
 def from_ms(ms: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + int(ms) * MS
+    return EPOCH + timedelta(milliseconds=int(ms))
 
 
 def exact(value: float) -> Decimal:
@@ -84,6 +85,27 @@ class Series:
             trades=cut(self.trades),
         )
 
+    @staticmethod
+    def joined(parts: Sequence["Series"]) -> "Series":
+        """Parts of one instrument and interval, in time order, as one."""
+
+        def whole(columns: list[Floats | None]) -> Floats | None:
+            present = [c for c in columns if c is not None]
+            return np.concatenate(present) if len(present) == len(columns) else None
+
+        return Series(
+            symbol=parts[0].symbol,
+            every=parts[0].every,
+            opened=np.concatenate([p.opened for p in parts]),
+            open=np.concatenate([p.open for p in parts]),
+            high=np.concatenate([p.high for p in parts]),
+            low=np.concatenate([p.low for p in parts]),
+            close=np.concatenate([p.close for p in parts]),
+            volume=np.concatenate([p.volume for p in parts]),
+            taker_buy=whole([p.taker_buy for p in parts]),
+            trades=whole([p.trades for p in parts]),
+        )
+
     def gaps(self) -> list[tuple[datetime, datetime, int]]:
         """Missing stretches as (close of the last bar before, open of the first bar after, bars missing)."""
         step = self.every // MS
@@ -101,6 +123,14 @@ class FundingSeries:
     symbol: Symbol
     at: Ints  # milliseconds UTC
     rate: Floats
+
+    @staticmethod
+    def joined(parts: Sequence["FundingSeries"]) -> "FundingSeries":
+        return FundingSeries(
+            symbol=parts[0].symbol,
+            at=np.concatenate([p.at for p in parts]),
+            rate=np.concatenate([p.rate for p in parts]),
+        )
 
 
 def aggregate(series: Series, every: timedelta) -> Series:

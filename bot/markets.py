@@ -1,0 +1,89 @@
+"""Where a replayed market comes from: chapters out of candle files, and out of the simulated market, day by day."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from trading.market.features import Features, build
+from trading.market.feed import Chapter, Feed
+from trading.market.series import FundingSeries, Series, aggregate, from_ms
+from trading.model import Instrument, Symbol
+from trading.playbook import Playbook
+from trading.venues import history
+from trading.venues.listing import listing
+from trading.venues.market_sim import MarketSim
+
+SPREAD = Decimal("0.0001")  # of price: candle files hold no touch, so one basis point is assumed
+SIM_STARTS = datetime(2026, 1, 1, tzinfo=UTC)
+WARM_UP = 6  # days of simulated market before the first one that is played
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    feed: Feed
+    begins: datetime
+    ends: datetime | None  # None: it never does
+    notes: tuple[str, ...]
+    identity: dict[str, str]  # what a database must have been made with to go on in this market
+
+
+def _features(
+    series: Mapping[Symbol, Series], funding: Mapping[Symbol, FundingSeries], playbook: Playbook
+) -> dict[Symbol, Features]:
+    """Features on the bars that the playbook decides on."""
+    flow = playbook.panel.get("flow")
+    window = flow.window if flow else timedelta(minutes=15)
+    found = {}
+    for symbol, path in series.items():
+        bar = playbook.schedule.bar
+        coarse = aggregate(path, bar) if bar > path.every and bar % path.every == timedelta(0) else path
+        found[symbol] = build(coarse, funding=funding.get(symbol), taker_window=window)
+    return found
+
+
+def from_history(
+    directory: Path, playbook: Playbook, *, every: timedelta | None = None, funding: Path | None = None
+) -> Market:
+    """Candle files as a market. Raises BadHistory."""
+    found = history.load(directory, quote=playbook.quote, bases=playbook.universe, every=every, funding=funding)
+    chapter = Chapter(
+        paths=found.series, features=_features(found.series, found.funding, playbook), funding=found.funding
+    )
+    instruments = {s: listing(series) for s, series in found.series.items()}
+    source = f"history: {found.name}"
+    feed = Feed(chapters=lambda _: iter([chapter]), instruments=instruments, source=source, spread=SPREAD)
+    return Market(
+        feed=feed,
+        begins=from_ms(min(int(s.closed[0]) for s in found.series.values())),
+        ends=from_ms(max(int(s.closed[-1]) for s in found.series.values())),
+        notes=found.notes,
+        identity={"market": source},
+    )
+
+
+def simulated(seed: int, playbook: Playbook) -> Market:
+    """The seeded market: same seed, same market, bit for bit, at whatever moment one enters it."""
+    sim = MarketSim(seed=seed, bases=playbook.universe, quote=playbook.quote, starts=SIM_STARTS - WARM_UP * DAY)
+    instruments: dict[Symbol, Instrument] = sim.instruments()
+
+    def chapters(since: datetime | None) -> Iterator[Chapter]:
+        # A bar that closes at midnight belongs to the day before.
+        number = WARM_UP + max(0, (since - SIM_STARTS - timedelta(microseconds=1)) // DAY if since else 0)
+        while True:
+            yield _sim_chapter(sim, number, playbook)
+            number += 1
+
+    feed = Feed(chapters=chapters, instruments=instruments, source="simulated market", spread=SPREAD, book=sim.book)
+    identity = {"market": "simulated market", "seed": str(seed)}
+    return Market(feed=feed, begins=SIM_STARTS, ends=None, notes=(), identity=identity)
+
+
+def _sim_chapter(sim: MarketSim, number: int, playbook: Playbook) -> Chapter:
+    """One day to play, with features warmed up on the days before it: a function of the day alone."""
+    days = [sim.day(n) for n in range(number - WARM_UP, number + 1)]
+    longer = {s: Series.joined([d.series[s] for d in days]) for s in days[-1].series}
+    funding = {s: FundingSeries.joined([d.funding[s] for d in days]) for s in days[-1].funding}
+    return Chapter(paths=days[-1].series, features=_features(longer, funding, playbook), funding=funding, last=False)

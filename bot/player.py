@@ -1,0 +1,103 @@
+"""Plays a market through the desk: one moment after the other, in the order a venue and a desk would live them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from trading.clock import ManualClock
+from trading.desk import Desk
+from trading.market.feed import Feed, Step
+from trading.messages import Command, DataGap
+from trading.venues.paper import PaperVenue
+
+
+class Pace:
+    """How fast market time runs against the wall. `speed` None: as fast as it can."""
+
+    def __init__(self, speed: float | None) -> None:
+        self.speed = speed
+        self._market: datetime | None = None
+        self._wall = 0.0
+
+    async def wait(self, at: datetime) -> None:
+        """Until the wall has reached this market time; always lets others run."""
+        delay = 0.0
+        if self.speed is not None:
+            if self._market is None:
+                self._market, self._wall = at, time.monotonic()
+            due = self._wall + (at - self._market) / timedelta(seconds=1) / self.speed
+            delay = due - time.monotonic()
+            if delay < -1:  # the machine could not keep up (or slept): go on from here instead of racing after it
+                self._market, self._wall = at, time.monotonic()
+        await asyncio.sleep(max(delay, 0))
+
+
+class Player:
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        feed: Feed,
+        venue: PaperVenue,
+        clock: ManualClock,
+        due: Callable[[datetime], list[Command]],
+        pace: Pace,
+        progress: Callable[[datetime], None] = lambda _: None,
+    ) -> None:
+        self.desk = desk
+        self.feed = feed
+        self.venue = venue
+        self.clock = clock
+        self.due = due
+        self.pace = pace
+        self.progress = progress
+        self.stopping = asyncio.Event()
+
+    async def run(self, steps: Iterator[Step]) -> bool:
+        """Play until the market ends (True) or `stopping` is set (False)."""
+        for step in steps:
+            await self._wait(step.at)
+            if self.stopping.is_set():
+                return False
+            self.clock.set(max(step.at, self.clock.now()))
+            await self.play(step)
+            self.progress(step.at)
+        return True
+
+    async def _wait(self, at: datetime) -> None:
+        """Pace, but wake up at once when told to stop."""
+        if self.pace.speed is None:
+            await self.pace.wait(at)
+            return
+        waiting = asyncio.ensure_future(self.pace.wait(at))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (waiting, stopping):
+            task.cancel()
+        await asyncio.gather(waiting, stopping, return_exceptions=True)
+
+    async def play(self, step: Step) -> None:
+        """One moment: the venue lives it first, then the desk hears of it, looks at exits, and thinks."""
+        desk = self.desk
+        for candle in step.candles:
+            self.venue.advance(candle, self.feed.touch(candle.symbol, candle.close, candle.closed_at))
+            await desk.settle()
+        for symbol, at, rate in step.funding:
+            self.venue.settle_funding(symbol, at, rate, self.feed.mark(symbol))
+            await desk.settle()
+        for symbol, after, until, bars in step.gaps:
+            await desk.on_gap(DataGap(at=step.at, symbol=symbol, after=after, until=until, bars=bars))
+        for symbol in step.ended:
+            self.venue.end_of_data(symbol)
+            await desk.on_data_ended(symbol)
+            await desk.settle()
+        for candle in step.candles:
+            if desk.book.on(candle.symbol) is not None:
+                desk.on_quote(self.feed.quote(candle.symbol))
+                await desk.settle()
+        desk.on_time()
+        await desk.settle()
+        for command in self.due(step.at):
+            await desk.obey(command)
+            await desk.settle()

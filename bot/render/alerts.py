@@ -1,0 +1,293 @@
+"""What happened, in words: one renderer an event. Every card wears the mode and the market. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from bot.render.decisions import decision_card, why_button
+from bot.render.words import (
+    RenderContext,
+    amount,
+    arrow,
+    bought,
+    card,
+    clock,
+    confidence,
+    dressed,
+    money,
+    multiple,
+    name_of,
+    percent,
+    price,
+    quantity,
+    quote_of,
+    rate,
+    span,
+)
+from bot.surface import Button, Card
+from trading import messages as m
+from trading.model import Direction, Leg, Order, OrderKind, OrderStatus, Position, Side
+
+_PURPOSE = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.CLOSE: "close"}
+
+
+def _held(position: Position) -> str:
+    """BTC long 0.0124 @ 64,210.5."""
+    entry = price(position.entry, position.protection.stop)
+    return f"{name_of(position.symbol)} {position.direction} {quantity(position.quantity)} @ {entry}"
+
+
+def _sent_at(order: Order) -> str:
+    if order.kind is OrderKind.LIMIT and order.price is not None:
+        return f"limit {price(order.price)}"
+    return f"trigger {price(order.trigger)}" if order.trigger is not None else "at the market"
+
+
+def _started(event: m.DeskStarted, _: RenderContext) -> Card:
+    positions = f"{event.open_positions} open position{'' if event.open_positions == 1 else 's'}"
+    return card(
+        f"desk {'goes on' if event.resumed else 'started'}, {positions}, equity {amount(event.equity)}",
+        f"Playbook {event.playbook}, {event.mode}, {event.market}",
+        *(f"Off: {persona}" for persona in event.personas_off),
+        buttons=(Button(label="Status", data="do:/status"),),
+    )
+
+
+def _stopped(event: m.DeskStopped, _: RenderContext) -> Card:
+    left = event.left_open
+    words = f"{len(left)} left open" if left else "nothing left open"
+    guards = (
+        f"Left open: {_held(p)}, stop {price(p.protection.stop)}, target {price(p.protection.target)} ({p.guard})"
+        for p in left
+    )
+    return card(f"desk stopped, {words}", event.reason, *guards)
+
+
+def _decided(event: m.DecisionMade, _: RenderContext) -> Card:
+    return decision_card(event.decision)
+
+
+def _summed(event: m.WaitsSummed, about: RenderContext) -> Card:
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for name, what, count in event.reasons:
+        by_name[name_of(name)].append(f"{what} {count}")
+    lines = [f"{name}: {', '.join(counts)}" for name, counts in by_name.items()]
+    closest = ""
+    buttons: tuple[Button, ...] = ()
+    if event.closest is not None:
+        decision, symbol, reached = event.closest
+        closest = f"Closest to a trade: {name_of(symbol)} with {confidence(reached)} ({decision})"
+        buttons = (why_button(decision),)
+    since = clock(event.since, today=event.at, zone=about.zone)
+    return card(
+        f"no trade: {event.waits} waits, {event.denied} denied", f"Since {since}", *lines, closest, buttons=buttons
+    )
+
+
+def _sent(event: m.OrderSent, _: RenderContext) -> Card | None:
+    order = event.order
+    if order.leg in (Leg.STOP, Leg.TARGET):
+        return None  # the card of the confirmed protection says it
+    return card(
+        f"{name_of(order.symbol)} {order.side} order sent: {quantity(order.quantity)} {_sent_at(order)}",
+        f"{_PURPOSE[order.leg].capitalize()}, {order.leverage}x" + (", reduce-only" if order.reduce_only else ""),
+        order.note,
+        f"Order {order.client_id}",
+    )
+
+
+def _filled(event: m.OrderFilled, _: RenderContext) -> Card:
+    order, fill = event.order, event.fill
+    name, what = name_of(order.symbol), f"{quantity(fill.quantity)} @ {price(fill.price)}"
+    if order.leg is Leg.ENTRY:
+        direction = Direction.LONG if fill.side is Side.BUY else Direction.SHORT
+        title = f"{arrow(direction)} {name} {direction} {what}"
+    else:
+        title = f"{name} {bought(fill.side)} {what}, {_PURPOSE[order.leg]}"
+    return card(
+        title,
+        f"Filled {quantity(order.filled)} of {quantity(order.quantity)}",
+        f"Fee {amount(fill.fee)} {quote_of(fill.symbol)}, {'maker' if fill.maker else 'taker'}",
+        "Liquidation by the venue" if fill.liquidation else "",
+        buttons=(why_button(order.decision_id),),
+    )
+
+
+def _ended(event: m.OrderEnded, _: RenderContext) -> Card | None:
+    order = event.order
+    failed = order.status in (OrderStatus.REJECTED, OrderStatus.ABANDONED)
+    if not failed and order.leg in (Leg.STOP, Leg.TARGET):
+        return None  # the other half of a protection that did its work
+    return card(
+        f"{name_of(order.symbol)} {order.side} order {order.status} ({_PURPOSE[order.leg]})",
+        order.note,
+        f"Filled {quantity(order.filled)} of {quantity(order.quantity)}",
+        f"Order {order.client_id}",
+    )
+
+
+def _uncertain(event: m.OrderUncertain, _: RenderContext) -> Card:
+    order = event.order
+    return card(
+        f"{name_of(order.symbol)} {order.side} order: no answer, looking it up",
+        f"{quantity(order.quantity)} {_sent_at(order)}, {_PURPOSE[order.leg]}. It is not sent again.",
+        f"Order {order.client_id}",
+    )
+
+
+def _protected(event: m.ProtectionConfirmed, _: RenderContext) -> Card:
+    position = event.position
+    stop, target = position.protection.stop, position.protection.target
+    return card(
+        f"{arrow(position.direction)} {_held(position)} protected",
+        f"Stop {price(stop)} ({percent(position.move(stop))})",
+        f"Target {price(target)} ({percent(position.move(target))})",
+        f"Both read back from the venue. At risk {amount(position.risk)} {quote_of(position.symbol)}",
+        buttons=(Button(label="Position", data=f"do:/position {position.id}"), why_button(position.id)),
+    )
+
+
+def _unprotected(event: m.ProtectionFailed, _: RenderContext) -> Card:
+    position = event.position
+    return card(
+        f"{name_of(position.symbol)} {position.direction} NOT PROTECTED, closing it",
+        f"Stop {price(position.protection.stop)} and target {price(position.protection.target)} were not confirmed "
+        "by the venue in time.",
+        _held(position),
+    )
+
+
+def _exiting(event: m.ExitTriggered, _: RenderContext) -> Card:
+    position, quote = event.position, event.quote
+    move = "" if quote is None else f" {percent(position.move(quote.mark))}"
+    at = "" if quote is None else f"Mark {price(quote.mark)}, unrealised {money(position.unrealised(quote.mark))}"
+    return card(
+        f"{name_of(position.symbol)} {position.direction}{move}: {event.reason}, closing",
+        event.note,
+        at,
+        _held(position),
+    )
+
+
+def _closed(event: m.TradeClosed, about: RenderContext) -> Card:
+    trade = event.trade
+    result = "no gain" if trade.net == 0 else "won" if trade.net > 0 else "lost"
+    return card(
+        f"{name_of(trade.symbol)} {trade.direction} {result} {money(trade.net)} ({multiple(trade.r)}), {trade.reason}",
+        trade.note,
+        f"{quantity(trade.quantity)} from {price(trade.entry)} to {price(trade.exit)}, {trade.leverage}x",
+        f"Gross {money(trade.gross)}, fees {money(-trade.fees)}, funding {money(trade.funding)} "
+        f"{quote_of(trade.symbol)}",
+        f"Held {span(trade.closed_at - trade.opened_at)}, "
+        f"from {clock(trade.opened_at, today=event.at, zone=about.zone)}",
+        f"Equity {amount(event.equity)} without open positions",
+        buttons=(why_button(trade.id),),
+    )
+
+
+def _funding(event: m.FundingPaid, _: RenderContext) -> Card:
+    payment = event.payment
+    word = "received" if payment.amount > 0 else "paid"
+    return card(
+        f"{name_of(payment.symbol)} funding {word} {money(payment.amount)} {quote_of(payment.symbol)}",
+        f"Rate {rate(payment.rate)}, position {event.position_id}",
+    )
+
+
+def _halted(event: m.TradingHalted, _: RenderContext) -> Card:
+    return card(
+        f"HALTED by {event.by}" + (f": {event.reason}" if event.reason else ""),
+        "No new entries. Exits and protection go on.",
+        "/resume asks what changes and starts entries again.",
+        buttons=(Button(label="Resume", data="do:/resume"), Button(label="Positions", data="do:/positions")),
+    )
+
+
+def _resumed(event: m.TradingResumed, _: RenderContext) -> Card:
+    because = f": {event.halt_reason}" if event.halt_reason else ""
+    return card(f"resumed by {event.by}", "New entries are allowed.", f"It was halted by {event.halted_by}{because}")
+
+
+def _faulted(event: m.DeskFaulted, _: RenderContext) -> Card:
+    rest = "No new entries until a restart. Exits and protection go on."
+    return card(f"DESK FAULT, entries frozen: {event.where}", event.detail, rest)
+
+
+def _phase(event: m.PhaseChanged, _: RenderContext) -> Card:
+    return card(f"phase {event.before} -> {event.after}", f"By {event.by}. Open positions keep the exits they have.")
+
+
+def _disagreed(event: m.BooksDisagreed, _: RenderContext) -> Card:
+    return card(f"{name_of(event.symbol)} BOOKS DISAGREE, entries frozen", event.detail)
+
+
+def _agreed(event: m.BooksAgreed, _: RenderContext) -> Card:
+    return card(f"{name_of(event.symbol)} books agree again", "Entries are no longer frozen for it.")
+
+
+def _lost(event: m.VenueLost, _: RenderContext) -> Card:
+    return card("VENUE LOST, entries frozen", event.detail, "Stops and targets stand at the venue.")
+
+
+def _back(event: m.VenueBack, about: RenderContext) -> Card:
+    lost = clock(event.lost_at, today=event.at, zone=about.zone)
+    return card(f"venue back after {span(event.at - event.lost_at)}", f"Lost at {lost}.")
+
+
+def _gap(event: m.DataGap, about: RenderContext) -> Card:
+    after, until = (clock(at, zone=about.zone) for at in (event.after, event.until))
+    return card(
+        f"{name_of(event.symbol)} data gap: {event.bars} bar{'' if event.bars == 1 else 's'} missing",
+        f"After {after}, until {until}. Nothing is bridged.",
+    )
+
+
+def _data_ended(event: m.DataEnded, _: RenderContext) -> Card:
+    return card(f"{name_of(event.symbol)} has no more data", "It is not traded any more.")
+
+
+def _alerts(event: m.AlertsChanged, _: RenderContext) -> Card:
+    return card(f"alerts: {event.kind} {event.before} -> {event.after}", f"For {event.destination}, by {event.by}")
+
+
+def _knocked(event: m.AccessRefused, _: RenderContext) -> Card:
+    return card("a stranger knocked and was refused", f"Who: {event.who}", f"Where: {event.place}", event.reason)
+
+
+RENDERERS: dict[type[m.Event], Callable[[Any, RenderContext], Card | None]] = {
+    m.DeskStarted: _started,
+    m.DeskStopped: _stopped,
+    m.DecisionMade: _decided,
+    m.WaitsSummed: _summed,
+    m.OrderSent: _sent,
+    m.OrderFilled: _filled,
+    m.OrderEnded: _ended,
+    m.OrderUncertain: _uncertain,
+    m.ProtectionConfirmed: _protected,
+    m.ProtectionFailed: _unprotected,
+    m.ExitTriggered: _exiting,
+    m.TradeClosed: _closed,
+    m.FundingPaid: _funding,
+    m.TradingHalted: _halted,
+    m.TradingResumed: _resumed,
+    m.DeskFaulted: _faulted,
+    m.PhaseChanged: _phase,
+    m.BooksDisagreed: _disagreed,
+    m.BooksAgreed: _agreed,
+    m.VenueLost: _lost,
+    m.VenueBack: _back,
+    m.DataGap: _gap,
+    m.DataEnded: _data_ended,
+    m.AlertsChanged: _alerts,
+    m.AccessRefused: _knocked,
+}
+# Said by another card: the fill before and the protection after it; the request's own answer.
+WORDLESS: frozenset[type[m.Event]] = frozenset({m.OrderIntended, m.PositionOpened, m.CommandRun})
+
+
+def render_event(event: m.Event, about: RenderContext) -> Card | None:
+    """The alert for an event; None where another card says it already. KeyError for an event nobody wrote words for."""
+    if type(event) in WORDLESS:
+        return None
+    made = RENDERERS[type(event)](event, about)
+    return None if made is None else dressed(made, about, event.at)

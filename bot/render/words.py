@@ -1,0 +1,177 @@
+"""How numbers, times and lines are written, on every card alike. Pure."""
+
+import math
+import textwrap
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+
+from bot.surface import Button, Card
+from trading.model import Direction, Side, base_of
+
+TITLE_LIMIT = 60  # a lock screen shows no more
+LINE_LIMIT = 200
+_MILLION = Decimal(1_000_000)
+_AS_GIVEN = 8  # more decimals than this is an average, not a price from a venue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderContext:
+    """What every card wears: whose money, which market, whose clock."""
+
+    mode: str = "PAPER"
+    market: str = "simulated market"
+    zone: tzinfo = UTC
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def rounded(value: Decimal, decimals: int) -> Decimal:
+    """Half to even, and never a negative zero."""
+    cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN) if value.adjusted() < 20 else value
+    return abs(cut) if cut == 0 else cut
+
+
+def price(value: Decimal, like: Decimal | None = None) -> str:
+    """As the venue gave it, with thousands separators. An average takes the decimals of `like`, a price on the tick,
+    or else seven significant digits."""
+    if like is not None:
+        return f"{rounded(value, _decimals(like)):,f}"
+    if _decimals(value) <= _AS_GIVEN:
+        return f"{value:,f}"
+    shown = f"{rounded(value, max(0, 6 - value.adjusted())):,f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def quantity(value: Decimal) -> str:
+    return price(value)
+
+
+def amount(value: Decimal) -> str:
+    """Money without a sign unless it is negative: 10,012.40."""
+    return f"{rounded(value, 2):,.2f}"
+
+
+def money(value: Decimal) -> str:
+    """Money with its sign: +12.40, -3.10, 0.00."""
+    cut = rounded(value, 2)
+    return f"{cut:+,.2f}" if cut else "0.00"
+
+
+def percent(fraction: Decimal) -> str:
+    """0.0123 -> +1.23%."""
+    cut = rounded(fraction * 100, 2)
+    return f"{cut:+,.2f}%" if cut else "0.00%"
+
+
+def share(fraction: Decimal) -> str:
+    """A fraction that has no direction: 0.025 -> 2.5%."""
+    shown = f"{rounded(fraction * 100, 2):,f}"
+    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown}%"
+
+
+def rate(fraction: Decimal) -> str:
+    """Funding is small: four decimals of a percent."""
+    cut = rounded(fraction * 100, 4)
+    return f"{cut:+.4f}%" if cut else "0.0000%"
+
+
+def multiple(r: Decimal) -> str:
+    cut = rounded(r, 2)
+    return f"{cut:+,.2f}R" if cut else "0.00R"
+
+
+def confidence(millionths: int) -> str:
+    """Cut, not rounded: what is under a border never reads as on it."""
+    return f"{(Decimal(millionths) / _MILLION).quantize(Decimal('0.01'), ROUND_DOWN):f}"
+
+
+def strength(billionths: int) -> str:
+    return f"{rounded(Decimal(billionths) / 1_000_000_000, 2):f}"
+
+
+def weight(thousandths: int) -> str:
+    return f"{(Decimal(thousandths) / 1000).normalize():f}"
+
+
+def number(value: float) -> str:
+    """Evidence: four significant digits, never an exponent."""
+    if not math.isfinite(value):
+        return "not a number"
+    decimals = min(8, max(0, 3 - math.floor(math.log10(abs(value))))) if value else 0
+    shown = f"{value:,.{decimals}f}"
+    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    return "0" if shown == "-0" else shown
+
+
+def clock(at: datetime, *, today: datetime | None = None, zone: tzinfo = UTC) -> str:
+    """14:05 UTC, with the date in front unless it is `today`'s."""
+    local = at.astimezone(zone)
+    same = today is not None and local.date() == today.astimezone(zone).date()
+    return f"{local:%H:%M %Z}" if same else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def span(length: timedelta) -> str:
+    """3 d 4 h, 2 h 05 min, 14 min, 40 s."""
+    seconds = max(0, int(length.total_seconds()))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def arrow(direction: Direction) -> str:
+    return "▲" if direction is Direction.LONG else "▼"
+
+
+def bought(side: Side) -> str:
+    return "bought" if side is Side.BUY else "sold"
+
+
+def quote_of(symbol: str) -> str:
+    """The quote currency: USDT of "BTC/USDT:USDT"."""
+    return symbol.partition("/")[2].partition(":")[0]
+
+
+def name_of(symbol: str) -> str:
+    return base_of(symbol)
+
+
+def _clean(text: str) -> str:
+    """Control and direction characters could rewrite a terminal or a line: they become spaces."""
+    if text.isprintable():
+        return text
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+
+
+def _cut(title: str) -> str:
+    flat = " ".join(_clean(title).split())
+    return flat if len(flat) <= TITLE_LIMIT else flat[: TITLE_LIMIT - 1].rstrip() + "…"
+
+
+def _folded(lines: Iterable[str]) -> tuple[str, ...]:
+    """No line over the limit, no word lost."""
+    parts = (_clean(part).rstrip() for line in lines for part in line.splitlines())
+    return tuple(piece for part in parts if part for piece in textwrap.wrap(part, LINE_LIMIT, break_on_hyphens=False))
+
+
+def card(title: str, *lines: str, detail: Iterable[str] = (), buttons: Iterable[Button] = ()) -> Card:
+    """A card within its limits. Empty lines fall away. A title too long for a lock screen is said in full below."""
+    short = _cut(title)
+    rest = (title,) if short.endswith("…") and not title.endswith("…") else ()
+    return Card(title=short, lines=_folded((*rest, *lines)), detail=_folded(detail), buttons=tuple(buttons))
+
+
+def dressed(given: Card, about: RenderContext, at: datetime | None = None) -> Card:
+    """The card with its mode in front and its market (and market time) at the end."""
+    worn = given.title.startswith(about.mode)
+    title = given.title if worn else f"{about.mode} {given.title}"
+    foot = about.market if at is None else f"{clock(at, zone=about.zone)} · {about.market}"
+    return card(title, *given.lines, foot, detail=given.detail, buttons=given.buttons)

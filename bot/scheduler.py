@@ -1,0 +1,56 @@
+"""The schedule: APScheduler says when, the desk does what. Jobs only hand commands over.
+
+Market time may run a thousand times faster than the wall, so the desk's own jobs are APScheduler triggers asked with
+market time; jobs of the surface, which live in wall time, run on its asyncio scheduler.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from trading.messages import Command, Decide, SumWaits, Sweep
+from trading.model import EPOCH, Symbol
+from trading.playbook import Schedule
+
+
+class MarketSchedule:
+    """What is due at a moment of market time. Missed firings are made up by one, never by a burst."""
+
+    def __init__(self, schedule: Schedule, symbols: Sequence[Symbol]) -> None:
+        every = (
+            (schedule.sweep_every, Sweep()),
+            (schedule.signals_every, Decide(symbols=tuple(symbols), trigger="schedule")),
+            (schedule.digest_every, SumWaits()),
+        )
+        # Aligned to the epoch, so that a restart does not shift the hours at which the desk thinks.
+        self._jobs = [(_trigger(span), command) for span, command in every]
+        self._next: list[datetime | None] = [None] * len(self._jobs)
+
+    def due(self, now: datetime) -> list[Command]:
+        """The commands whose time has come, in the order of the schedule."""
+        found: list[Command] = []
+        for n, (trigger, command) in enumerate(self._jobs):
+            expected = self._next[n]
+            if expected is None or expected <= now:
+                self._next[n] = trigger.get_next_fire_time(None, now + timedelta(microseconds=1))
+                if expected is not None or trigger.get_next_fire_time(None, now) == now:
+                    found.append(command)
+        return found
+
+
+def _trigger(every: timedelta) -> Any:
+    return IntervalTrigger(seconds=int(every.total_seconds()), start_date=EPOCH, timezone=UTC)
+
+
+def wall_jobs(jobs: Sequence[tuple[str, timedelta, Callable[[], Awaitable[None]]]]) -> AsyncIOScheduler:
+    """A started scheduler for the surface's housekeeping: (name, every, what). Missed runs are merged."""
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    for name, every, job in jobs:
+        scheduler.add_job(
+            job, IntervalTrigger(seconds=every.total_seconds(), timezone=UTC), id=name, max_instances=1, coalesce=True
+        )
+    scheduler.start()
+    return scheduler

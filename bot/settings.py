@@ -1,0 +1,127 @@
+"""The environment and `.env`, read once into frozen settings: secrets masked, every bad variable named at once."""
+
+import difflib
+import ipaddress
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from trading.errors import BadSettings
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def _user_ids(value: Any) -> Any:
+    """Ids from "123, 456". Names are not ids: whoever takes a name over would own the desk."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise ValueError("numeric user ids, separated by commas, are expected")
+    return tuple(int(part) for part in parts)
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """What the environment says. See .env.example for every variable."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, env_file_encoding="utf-8"
+    )
+
+    data_dir: Path = Field(Path("data"), validation_alias="GAVEL_DATA_DIR")
+    playbook: str = Field("desk", validation_alias="GAVEL_PLAYBOOK", min_length=1)
+    mode: str = Field("paper", validation_alias="GAVEL_MODE")
+    start_equity: Decimal = Field(
+        Decimal(10_000), validation_alias="GAVEL_START_EQUITY", gt=0, allow_inf_nan=False, max_digits=20
+    )
+    seed: int = Field(7, validation_alias="GAVEL_SEED", ge=0)
+    speed: float | Literal["max"] | None = Field(None, validation_alias="GAVEL_SPEED")  # None: the demo's own default
+    log_level: Annotated[Level, BeforeValidator(_upper)] = Field("INFO", validation_alias="GAVEL_LOG_LEVEL")
+    telegram_token: SecretStr | None = Field(None, validation_alias="TELEGRAM_BOT_TOKEN")
+    telegram_users: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_user_ids)] = Field(
+        (), validation_alias="TELEGRAM_ALLOWED_USERS"
+    )
+    telegram_base_url: str | None = Field(None, validation_alias="TELEGRAM_BASE_URL")  # tests only
+
+    @field_validator("mode")
+    @classmethod
+    def _paper(cls, value: str) -> str:
+        if value == "live":
+            raise ValueError("live is refused: this version has no venue adapter yet")
+        if value != "paper":
+            raise ValueError("paper is expected")
+        return value
+
+    @field_validator("speed", mode="before")
+    @classmethod
+    def _speed(cls, value: Any) -> Any:
+        if value is None or value == "max":
+            return value
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise ValueError('a number above 0, or "max", is expected')
+        return number
+
+    @field_validator("telegram_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        number, colon, secret = value.get_secret_value().partition(":") if value else ("1", ":", "x")
+        if not (number.isdigit() and colon and secret) or secret.split() != [secret]:
+            raise ValueError('a bot token looks like "123456:ABC..."')
+        return value
+
+    @field_validator("telegram_base_url")
+    @classmethod
+    def _loopback(cls, value: str | None) -> str | None:
+        if value is not None and not _is_loopback(value):
+            raise ValueError("for tests: only a loopback address is taken, http://127.0.0.1:PORT/bot")
+        return value
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def known_variables() -> tuple[str, ...]:
+    return tuple(str(f.validation_alias) for f in Settings.model_fields.values())
+
+
+def _unknown(names: set[str]) -> list[str]:
+    known = known_variables()
+    faults = []
+    for name in sorted(n for n in names if n.startswith("GAVEL_") and n not in known):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        faults.append(f"{name}: unknown" + (f"; did you mean {close[0]}?" if close else ""))
+    return faults
+
+
+def read_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """The environment, over `.env` where there is one. Raises BadSettings that names every bad variable; no value of a
+    variable is ever in the message."""
+    written = set(dotenv_values(env_file)) if env_file is not None and env_file.is_file() else set()
+    faults = _unknown(set(os.environ) | written)
+    settings: Settings | None = None
+    try:
+        settings = Settings(_env_file=env_file)
+    except ValidationError as error:
+        faults += [f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+    if faults or settings is None:
+        raise BadSettings("settings:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return settings

@@ -1,0 +1,284 @@
+"""What the database holds: dumb rows, one class a table. The desk's classes never appear here; `codec` goes between.
+
+`at` and its like are desk time, except in the three tables of the surface (outbox, confirmations, alert_prefs), which
+live by the wall clock: two equal runs give the same bytes everywhere else.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Dialect, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from trading.model import require_utc
+
+
+class DecimalText(TypeDecorator[Decimal]):
+    """A Decimal as exact text. A float is refused: it has lost its last digit already."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise TypeError(f"{value!r} is not a finite Decimal")
+        return str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        return None if value is None else Decimal(value)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time as text of one width, "2026-01-05T10:00:00.000000Z": it sorts as time does."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        if value is None:
+            return None
+        require_utc(value)
+        return value.isoformat(timespec="microseconds")[:-6] + "Z"
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+def _text(*, key: bool = False, index: bool = False, null: bool = False) -> Any:
+    return Field(sa_type=Text, primary_key=key, index=index, nullable=null)
+
+
+def _money(*, null: bool = False) -> Any:
+    return Field(sa_type=DecimalText, nullable=null)
+
+
+def _time(*, index: bool = False, null: bool = False) -> Any:
+    return Field(sa_type=UtcDateTime, index=index, nullable=null)
+
+
+def _number(*, key: bool = False) -> Any:
+    return Field(sa_type=Integer, primary_key=key, sa_column_kwargs={"autoincrement": False} if key else {})
+
+
+class JournalRow(SQLModel, table=True):
+    """One event. `hash` is over `prev` and the canonical bytes of the row, see journal.py."""
+
+    __tablename__ = "journal"
+    seq: int = _number(key=True)
+    at: datetime = _time()
+    kind: str = _text(index=True)
+    symbol: str | None = _text(null=True)
+    decision_id: str | None = _text(null=True, index=True)
+    body: str = _text()
+    prev: str = _text()
+    hash: str = _text()
+
+
+class ChainRow(SQLModel, table=True):
+    """The head of the hash chain, one row: without it a cut-off end of the journal would not be missed."""
+
+    __tablename__ = "chain"
+    id: int = _number(key=True)
+    seq: int = _number()
+    hash: str = _text()
+
+
+class DecisionRow(SQLModel, table=True):
+    """The index of decisions; the record itself is the body of journal row `seq`."""
+
+    __tablename__ = "decisions"
+    id: str = _text(key=True)
+    seq: int = _number()
+    symbol: str = _text()
+    at: datetime = _time(index=True)
+    outcome: str = _text()
+    action: str = _text()
+    confidence: int = _number()
+    __table_args__ = (UniqueConstraint("seq", name="uq_decisions_seq"),)
+
+
+class OrderRow(SQLModel, table=True):
+    """`protection` and `plan` are JSON: what an entry's position will be guarded by."""
+
+    __tablename__ = "orders"
+    client_id: str = _text(key=True)
+    decision_id: str = _text(index=True)
+    leg: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    kind: str = _text()
+    quantity: Decimal = _money()
+    created_at: datetime = _time()
+    price: Decimal | None = _money(null=True)
+    trigger: Decimal | None = _money(null=True)
+    reduce_only: bool
+    leverage: int = _number()
+    status: str = _text(index=True)
+    filled: Decimal = _money()
+    changed_at: datetime | None = _time(null=True)
+    note: str = _text()
+    protection: str | None = _text(null=True)
+    plan: str | None = _text(null=True)
+
+
+class FillRow(SQLModel, table=True):
+    __tablename__ = "fills"
+    id: str = _text(key=True)
+    client_id: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    quantity: Decimal = _money()
+    price: Decimal = _money()
+    fee: Decimal = _money()
+    at: datetime = _time()
+    maker: bool
+    liquidation: bool
+    decision_id: str = _text(index=True)
+    seq: int = _number()
+
+
+class FundingRow(SQLModel, table=True):
+    __tablename__ = "funding"
+    id: str = _text(key=True)
+    symbol: str = _text()
+    at: datetime = _time()
+    rate: Decimal = _money()
+    amount: Decimal = _money()
+    position_id: str = _text(index=True)
+    seq: int = _number()
+
+
+class PositionRow(SQLModel, table=True):
+    """Open positions only. `plan` and `protection` are JSON."""
+
+    __tablename__ = "positions"
+    id: str = _text(key=True)
+    symbol: str = _text()
+    direction: str = _text()
+    quantity: Decimal = _money()
+    cost: Decimal = _money()
+    leverage: int = _number()
+    opened_at: datetime = _time()
+    plan: str = _text()
+    protection: str = _text()
+    playbook: str = _text()
+    entry_quantity: Decimal = _money()
+    entry_cost: Decimal = _money()
+    exit_quantity: Decimal = _money()
+    exit_value: Decimal = _money()
+    fees: Decimal = _money()
+    funding: Decimal = _money()
+    guard: str = _text()
+    guard_since: datetime | None = _time(null=True)
+    closing: str | None = _text(null=True)
+    closing_note: str = _text()
+    closes: int = _number()
+
+
+class TradeRow(SQLModel, table=True):
+    """Closed round trips. `seq` is the journal's head when it was closed: the order in which trades ended."""
+
+    __tablename__ = "trades"
+    id: str = _text(key=True)
+    symbol: str = _text()
+    direction: str = _text()
+    quantity: Decimal = _money()
+    entry: Decimal = _money()
+    exit: Decimal = _money()
+    opened_at: datetime = _time()
+    closed_at: datetime = _time(index=True)
+    gross: Decimal = _money()
+    fees: Decimal = _money()
+    funding: Decimal = _money()
+    r: Decimal = _money()
+    reason: str = _text()
+    note: str = _text()
+    playbook: str = _text()
+    leverage: int = _number()
+    seq: int = _number()
+
+
+class DeskRow(SQLModel, table=True):
+    """The desk's own few facts, one row. `tags` is JSON."""
+
+    __tablename__ = "desk"
+    desk: str = _text(key=True)
+    playbook: str = _text()
+    start_equity: Decimal = _money()
+    realised: Decimal = _money()
+    trading: str = _text()
+    halted_by: str = _text()
+    halt_reason: str = _text()
+    halted_at: datetime | None = _time(null=True)
+    phase: str | None = _text(null=True)
+    market_at: datetime | None = _time(null=True)
+    last_fill: str = _text()
+    last_funding: str = _text()
+    day: datetime | None = _time(null=True)
+    day_equity: Decimal = _money()
+    waits_since: datetime | None = _time(null=True)
+    tags: str = _text()
+
+
+class OutboxRow(SQLModel, table=True):
+    """One event on its way to one destination. Wall time."""
+
+    __tablename__ = "outbox"
+    id: int | None = Field(default=None, sa_type=Integer, primary_key=True)
+    seq: int = _number()
+    destination: str = _text()
+    lane: int = _number()
+    silent: bool
+    state: str = _text()
+    attempts: int = _number()
+    queued_at: datetime = _time()
+    next_try_at: datetime = _time()
+    sent_at: datetime | None = _time(null=True)
+    reference: str = _text()
+    error: str = _text()
+    __table_args__ = (
+        UniqueConstraint("seq", "destination", name="uq_outbox_seq_destination"),
+        Index("ix_outbox_queue", "state", "destination", "lane", "id"),
+    )
+
+
+class ConfirmationRow(SQLModel, table=True):
+    """A question that waits for one tap of its owner. Wall time. `outcome` is "confirmed" or "cancelled" once used."""
+
+    __tablename__ = "confirmations"
+    token: str = _text(key=True)
+    owner: str = _text()
+    place: str = _text()
+    command: str = _text()
+    summary: str = _text()
+    asked_at: datetime = _time()
+    expires_at: datetime = _time()
+    used_at: datetime | None = _time(null=True)
+    used_by: str = _text()
+    outcome: str = _text()
+
+
+class AlertPrefRow(SQLModel, table=True):
+    __tablename__ = "alert_prefs"
+    destination: str = _text(key=True)
+    kind: str = _text(key=True)
+    mode: str = _text()
+
+
+METADATA = SQLModel.metadata
+JOURNAL: Table = METADATA.tables["journal"]
+CHAIN: Table = METADATA.tables["chain"]
+DECISIONS: Table = METADATA.tables["decisions"]
+ORDERS: Table = METADATA.tables["orders"]
+FILLS: Table = METADATA.tables["fills"]
+FUNDING: Table = METADATA.tables["funding"]
+POSITIONS: Table = METADATA.tables["positions"]
+TRADES: Table = METADATA.tables["trades"]
+DESK: Table = METADATA.tables["desk"]
+OUTBOX: Table = METADATA.tables["outbox"]
+CONFIRMATIONS: Table = METADATA.tables["confirmations"]
+ALERT_PREFS: Table = METADATA.tables["alert_prefs"]

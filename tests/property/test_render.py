@@ -1,0 +1,45 @@
+"""Whatever happens, its card keeps within the limits of a phone, and explanations stay with their record."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot import explain
+from bot.render import RenderContext, render_event, words
+from bot.surface import Card
+from tests.strategies import events
+from trading.messages import DecisionMade, Event
+
+slow = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def within_limits(card: Card) -> None:
+    assert 0 < len(card.title) <= words.TITLE_LIMIT
+    assert all(0 < len(line) <= words.LINE_LIMIT for line in (*card.lines, *card.detail))
+    assert all(len(button.data.encode()) <= 64 or len(button.data) > 40 for button in card.buttons)
+    assert card.plain().replace("\n", "").isprintable()
+
+
+@slow
+@given(events())
+def test_every_alert_keeps_within_the_limits_and_wears_mode_and_market(event: Event) -> None:
+    card = render_event(event, RenderContext())
+    if card is not None:
+        within_limits(card)
+        assert card.title.startswith("PAPER ")
+        assert card.lines[-1].endswith("simulated market")
+        assert "-0.00 " not in card.plain()
+
+
+@slow
+@given(events(), st.text(max_size=60))
+def test_explanations_keep_within_the_limits(event: Event, question: str) -> None:
+    if isinstance(event, DecisionMade):
+        within_limits(explain.why(event.decision, [event]))
+        within_limits(explain.ask(question, event.decision, [event]))
+
+
+@given(st.text(max_size=900))
+def test_no_word_of_a_line_is_lost(text: str) -> None:
+    shown = words.card("title", text).lines
+    kept = "".join(c for c in text if c.isprintable() and not c.isspace())
+    assert "".join("".join(shown).split()) in (kept, "".join(kept.split()))

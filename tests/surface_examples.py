@@ -1,0 +1,358 @@
+"""One decision of each outcome, one event of each kind, one status: what the tests of the surface show."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as D
+
+from trading import messages as m
+from trading.decision import (
+    Abstention,
+    Action,
+    Approved,
+    Decision,
+    Denied,
+    Evidence,
+    GateAnswer,
+    Opinion,
+    Plan,
+    Seen,
+    Stance,
+    Tally,
+    Verdict,
+)
+from trading.model import (
+    Balance,
+    ClientId,
+    DecisionId,
+    Direction,
+    ExitPlan,
+    ExitReason,
+    Fill,
+    FundingPayment,
+    Guard,
+    Leg,
+    Order,
+    OrderKind,
+    OrderStatus,
+    Position,
+    PositionId,
+    Protection,
+    Quote,
+    Side,
+    Symbol,
+    Trade,
+    TradingState,
+)
+from trading.status import Armed, Capability, DeskStatus, PositionStatus
+
+AT = datetime(2024, 5, 3, 14, 5, tzinfo=UTC)
+BTC = Symbol("BTC/USDT:USDT")
+ETH = Symbol("ETH/USDT:USDT")
+ID = DecisionId("btc-k3f9x2pa")
+GUARD = Protection(
+    stop_id=ClientId("gv-aaaa-s0"), stop=D("62605.2"), target_id=ClientId("gv-aaaa-t0"), target=D("67421.1")
+)
+EXITS = ExitPlan(
+    phase="base",
+    take_profit=D("0.05"),
+    stop_loss=D("0.025"),
+    early_after=timedelta(hours=3),
+    early_loss=D("0.025"),
+    force_loss=D("0.04"),
+    max_hold=timedelta(hours=24),
+)
+
+
+def opinions() -> tuple[Opinion | Abstention, ...]:
+    flow = Opinion(
+        persona="flow",
+        stance=Stance.LONG,
+        confidence=812_345,
+        thesis="Takers bought 61.4 % of 1250 trades in 15 minutes.",
+        evidence=(
+            Evidence(label="taker buy share", value=61.4321, unit="%", source="trades", as_of=AT),
+            Evidence(label="book imbalance", value=-0.0123456, source="order book", as_of=AT - timedelta(seconds=3)),
+        ),
+    )
+    technical = Opinion(
+        persona="technical",
+        stance=Stance.LONG,
+        confidence=650_000,
+        thesis="RSI(14) 58.2 and SMA 20 over SMA 50.",
+        evidence=(Evidence(label="RSI(14)", value=58.2187, source="1h candles", as_of=AT - timedelta(minutes=5)),),
+    )
+    return flow, technical, Abstention(persona="whale", reason="no key")
+
+
+def plan() -> Plan:
+    return Plan(
+        symbol=BTC,
+        direction=Direction.LONG,
+        quantity=D("0.0124"),
+        price=D("64210.5"),
+        leverage=10,
+        margin=D("79.62102"),
+        notional=D("796.2102"),
+        protection=GUARD,
+        method="confidence",
+        size_note="confidence 0.71 commits 9 % of 10000 equity",
+    )
+
+
+PASSED = (
+    GateAnswer(rule="positions", passed=True, limit="5", value="1"),
+    GateAnswer(rule="leverage", passed=True, limit="20x", value="10x"),
+)
+REFUSED = GateAnswer(rule="daily loss", passed=False, limit="5 %", value="5.2 %", reason="until 00:00 UTC")
+
+
+def a_decision(outcome: str = "long") -> Decision:
+    """outcome: long, denied or wait."""
+    tally = Tally(
+        long=1_868_517_500,
+        short=0,
+        missing=0,
+        neutral_weight=0,
+        directional_weight=2500,
+        missing_weight=0,
+        standing=2,
+        confidence=712_345,
+        lead=Action.LONG,
+    )
+    gates = {
+        "long": Approved(plan=plan(), answers=PASSED),
+        "denied": Denied(rule="daily loss", reason="the day has lost its part", answers=(*PASSED, REFUSED)),
+        "wait": None,
+    }
+    action = Action.WAIT if outcome == "wait" else Action.LONG
+    reason = "confidence 0.599 is under 0.60" if outcome == "wait" else "long leads and two agree"
+    shown = replace(tally, confidence=599_999) if outcome == "wait" else tally
+    return Decision(
+        id=ID,
+        symbol=BTC,
+        at=AT,
+        trigger="schedule",
+        playbook="desk",
+        playbook_hash="ab12cd34ef56",
+        phase="base",
+        seen=Seen(
+            close=D("64205.0"),
+            bid=D("64210.4"),
+            ask=D("64210.5"),
+            mark=D("64210.4"),
+            quote_at=AT,
+            bar_closed_at=AT - timedelta(minutes=5),
+            interval="1h",
+            funding_rate=D("0.0001"),
+            source="simulated market",
+        ),
+        opinions=opinions(),
+        weights={"flow": 1500, "technical": 1000},
+        verdict=Verdict(action=action, confidence=shown.confidence, reason=reason, tally=shown),
+        gate=gates[outcome],
+    )
+
+
+def an_order(leg: Leg = Leg.ENTRY, **changes: object) -> Order:
+    entry = Order(
+        client_id=ClientId("gv-aaaa-e0"),
+        decision_id=ID,
+        leg=leg,
+        symbol=BTC,
+        side=Side.BUY if leg is Leg.ENTRY else Side.SELL,
+        kind=OrderKind.MARKET,
+        quantity=D("0.0124"),
+        created_at=AT,
+        reduce_only=leg is not Leg.ENTRY,
+        leverage=10,
+    )
+    return replace(entry, **changes)
+
+
+def a_fill(**changes: object) -> Fill:
+    made = Fill(
+        id="f1",
+        client_id=ClientId("gv-aaaa-e0"),
+        symbol=BTC,
+        side=Side.BUY,
+        quantity=D("0.0124"),
+        price=D("64210.5"),
+        fee=D("0.3184841"),
+        at=AT,
+    )
+    return replace(made, **changes)
+
+
+def a_position(**changes: object) -> Position:
+    cost = D("64210.5") * D("0.0124")
+    made = Position(
+        id=PositionId(ID),
+        symbol=BTC,
+        direction=Direction.LONG,
+        quantity=D("0.0124"),
+        cost=cost,
+        leverage=10,
+        opened_at=AT,
+        plan=EXITS,
+        protection=GUARD,
+        playbook="desk",
+        entry_quantity=D("0.0124"),
+        entry_cost=cost,
+        fees=D("0.3184841"),
+        guard=Guard.CONFIRMED,
+    )
+    return replace(made, **changes)
+
+
+def a_trade(**changes: object) -> Trade:
+    made = Trade(
+        id=PositionId(ID),
+        symbol=BTC,
+        direction=Direction.LONG,
+        quantity=D("0.0124"),
+        entry=D("64210.5"),
+        exit=D("67421.0"),
+        opened_at=AT,
+        closed_at=AT + timedelta(hours=5, minutes=12),
+        gross=D("39.8102"),
+        fees=D("0.6528922"),
+        funding=D("-0.0796"),
+        r=D("1.9623112"),
+        reason=ExitReason.TAKE_PROFIT,
+        note="mark 67,421.0 reached the target 67,421.0",
+        playbook="desk",
+        leverage=10,
+    )
+    return replace(made, **changes)
+
+
+def a_quote(mark: str = "62500.0") -> Quote:
+    return Quote(symbol=BTC, at=AT, bid=D(mark), ask=D(mark), mark=D(mark))
+
+
+def story() -> list[m.Event]:
+    later = AT + timedelta(hours=5, minutes=12)
+    sold = a_fill(id="f2", side=Side.SELL, price=D("67421.0"), at=later)
+    return [
+        m.DecisionMade(at=AT, decision=a_decision()),
+        m.OrderIntended(at=AT, order=an_order()),
+        m.OrderSent(at=AT, order=an_order(status=OrderStatus.OPEN)),
+        m.OrderFilled(at=AT, order=an_order(status=OrderStatus.FILLED, filled=D("0.0124")), fill=a_fill()),
+        m.PositionOpened(at=AT, position=a_position(guard=Guard.PENDING)),
+        m.ProtectionConfirmed(at=AT, position=a_position()),
+        m.ExitTriggered(
+            at=later,
+            position=a_position(),
+            reason=ExitReason.TAKE_PROFIT,
+            note="mark 67,421.0 reached the target 67,421.0",
+            quote=a_quote("67421.0"),
+        ),
+        m.OrderFilled(at=later, order=an_order(Leg.TARGET, status=OrderStatus.FILLED, filled=D("0.0124")), fill=sold),
+        m.TradeClosed(at=later, trade=a_trade(), equity=D("10039.0777")),
+    ]
+
+
+def events() -> dict[str, m.Event]:
+    """Every kind of event that has a card, by the name of its golden file."""
+    lost = m.VenueLost(at=AT, detail="no answer for 12 s")
+    payment = FundingPayment(id="p1", symbol=BTC, at=AT, rate=D("0.0001"), amount=D("-0.0796"))
+    rejected = an_order(status=OrderStatus.REJECTED, note="insufficient margin")
+    return {
+        "desk_started": m.DeskStarted(
+            at=AT,
+            playbook="desk",
+            market="simulated market",
+            mode="PAPER",
+            equity=D("10000"),
+            open_positions=1,
+            resumed=True,
+            personas_off=("whale: no key",),
+        ),
+        "desk_stopped": m.DeskStopped(at=AT, reason="asked to stop", left_open=(a_position(),)),
+        "desk_faulted": m.DeskFaulted(at=AT, where="exits of BTC", detail="KeyError: 'x'"),
+        "decision_long": m.DecisionMade(at=AT, decision=a_decision()),
+        "decision_denied": m.DecisionMade(at=AT, decision=a_decision("denied")),
+        "decision_wait": m.DecisionMade(at=AT, decision=a_decision("wait")),
+        "waits_summed": m.WaitsSummed(
+            at=AT,
+            since=AT - timedelta(hours=4),
+            waits=38,
+            denied=4,
+            reasons=(("BTC", "wait", 20), ("BTC", "daily loss", 4), ("ETH", "wait", 18)),
+            closest=(ID, "BTC", 599_999),
+        ),
+        "order_sent": m.OrderSent(at=AT, order=an_order(status=OrderStatus.OPEN)),
+        "order_filled_entry": m.OrderFilled(
+            at=AT, order=an_order(status=OrderStatus.FILLED, filled=D("0.0124")), fill=a_fill()
+        ),
+        "order_filled_stop": m.OrderFilled(
+            at=AT,
+            order=an_order(Leg.STOP, status=OrderStatus.FILLED, filled=D("0.0124")),
+            fill=a_fill(side=Side.SELL, price=D("62590.1")),
+        ),
+        "order_rejected": m.OrderEnded(at=AT, order=rejected),
+        "order_uncertain": m.OrderUncertain(at=AT, order=an_order(status=OrderStatus.UNKNOWN)),
+        "protection_confirmed": m.ProtectionConfirmed(at=AT, position=a_position()),
+        "protection_failed": m.ProtectionFailed(at=AT, position=a_position(guard=Guard.FAILED)),
+        "exit_triggered": m.ExitTriggered(
+            at=AT,
+            position=a_position(),
+            reason=ExitReason.EARLY_EXIT,
+            note="-2.66 % after 3 h, limit -2.5 %",
+            quote=a_quote(),
+        ),
+        "trade_closed": m.TradeClosed(
+            at=AT + timedelta(hours=5, minutes=12), trade=a_trade(), equity=D("10039.0777")
+        ),
+        "funding_paid": m.FundingPaid(at=AT, payment=payment, position_id=PositionId(ID)),
+        "halted": m.TradingHalted(at=AT, by="Ana (telegram:7)", reason="news"),
+        "resumed": m.TradingResumed(at=AT, by="Ana (telegram:7)", halted_by="Ana (telegram:7)", halt_reason="news"),
+        "phase_changed": m.PhaseChanged(at=AT, by="console:owner", before="base", after="final"),
+        "books_disagreed": m.BooksDisagreed(at=AT, symbol=BTC, detail="the venue holds 0, the desk 0.0124 long"),
+        "books_agreed": m.BooksAgreed(at=AT, symbol=BTC),
+        "venue_lost": lost,
+        "venue_back": m.VenueBack(at=AT, lost_at=AT - timedelta(minutes=14)),
+        "data_gap": m.DataGap(at=AT, symbol=BTC, after=AT - timedelta(hours=3), until=AT, bars=3),
+        "data_ended": m.DataEnded(at=AT, symbol=ETH),
+        "alerts_changed": m.AlertsChanged(
+            at=AT, by="console:owner", destination="console:main", kind="fill", before="on", after="off"
+        ),
+        "access_refused": m.AccessRefused(
+            at=AT, who="telegram:666", place="telegram:666", text="/balance", reason="not on the list of users"
+        ),
+    }
+
+
+def a_status(**changes: object) -> DeskStatus:
+    view = PositionStatus(
+        position=a_position(),
+        quote=a_quote("64900.0"),
+        rules=("stop loss at 62,605.2", "maximum hold 24h, 21 h 05 min left"),
+    )
+    made = DeskStatus(
+        at=AT + timedelta(hours=2, minutes=55),
+        mode="PAPER",
+        market="simulated market",
+        playbook="desk",
+        phase="base",
+        trading=TradingState.ACTIVE,
+        halted_by="",
+        halt_reason="",
+        halted_at=None,
+        frozen="",
+        equity=D("10008.23133"),
+        start_equity=D("10000"),
+        realised=D("0"),
+        unrealised=D("8.5498"),
+        day_pnl=D("8.23133"),
+        exposure=D("796.2102"),
+        positions=(view,),
+        pending=(),
+        last_decision="btc-k3f9x2pa long 0.71",
+        capabilities=(
+            Capability(name="flow", state=Armed.ARMED),
+            Capability(name="whale", state=Armed.OFF, why="no key"),
+        ),
+        balance=Balance(wallet=D("9999.6815159"), available=D("9920.06"), as_of=AT),
+    )
+    return replace(made, **changes)

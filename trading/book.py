@@ -1,0 +1,158 @@
+"""The desk's own books: what is open, what is on its way, and what that adds up to. Journal first, memory second."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from trading.errors import JournalUnwritable, NoEvidence
+from trading.messages import Event
+from trading.model import (
+    ZERO,
+    ClientId,
+    DecisionId,
+    DeskState,
+    Direction,
+    Leg,
+    Order,
+    Position,
+    PositionId,
+    Quote,
+    Symbol,
+    Trade,
+)
+from trading.ports import Clock, Journal, Remembered, State
+
+log = logging.getLogger(__name__)
+
+Marks = Callable[[Symbol], Quote]
+
+
+class Book:
+    """One writer per instrument goes through here; `commit` is the only way anything in it changes."""
+
+    def __init__(
+        self, *, journal: Journal, clock: Clock, state: DeskState, remembered: Remembered | None = None
+    ) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.state = remembered.state if remembered else state
+        self.positions: dict[PositionId, Position] = {p.id: p for p in (remembered.positions if remembered else ())}
+        self.orders: dict[ClientId, Order] = {o.client_id: o for o in (remembered.orders if remembered else ())}
+        self.fills: set[str] = set(remembered.fills if remembered else ())  # applied after state.last_fill
+        self.funding: set[str] = set(remembered.funding if remembered else ())
+        self.last_exit: dict[Symbol, tuple[Direction, datetime]] = {}
+        self._writing = asyncio.Lock()
+        self.unwritten: list[tuple[tuple[Event, ...], tuple[State, ...]]] = []  # exits go on while the journal cannot
+
+    # --- change -------------------------------------------------------------------------------------------------
+
+    async def commit(
+        self,
+        events: Sequence[Event],
+        states: Sequence[Order | Position | Trade] = (),
+        *,
+        desk: Mapping[str, Any] | None = None,
+        exit: bool = False,
+    ) -> None:
+        """Write events, states and changes of the desk's own state as one transaction, then remember them.
+
+        Raises JournalUnwritable, and nothing has changed. With `exit` it does not raise: getting out of the market
+        does not wait for a disk; the entry is kept and written first as soon as the journal takes it.
+        """
+        async with self._writing:
+            changes = dict(desk or {})
+            changes["market_at"] = self.clock.now()
+            changes["realised"] = sum((s.net for s in states if isinstance(s, Trade)), self.state.realised)
+            batch = (tuple(events), (*states, replace(self.state, **changes)))
+            await self._write([*self.unwritten, batch], exit=exit)
+            self.state = replace(self.state, **changes)  # not the written copy: the day may have rolled meanwhile
+            self._remember(states)
+
+    async def _write(self, backlog: list[tuple[tuple[Event, ...], tuple[State, ...]]], *, exit: bool) -> None:
+        events = [e for written, _ in backlog for e in written]
+        states = [s for _, changed in backlog for s in changed]
+        try:
+            await self.journal.commit(events, states)
+        except JournalUnwritable:
+            if not exit:
+                raise
+            log.exception("journal not writable; an exit goes on without it")
+            self.unwritten = backlog
+        else:
+            self.unwritten = []
+
+    def reserve(self, orders: Iterable[Order]) -> None:
+        """Count orders that are about to be journalled, so that the next look at the gate sees them."""
+        self.orders.update((o.client_id, o) for o in orders)
+
+    def release(self, orders: Iterable[Order]) -> None:
+        """Take a reservation back: the journal did not accept it."""
+        for order in orders:
+            self.orders.pop(order.client_id, None)
+
+    def _remember(self, states: Sequence[Order | Position | Trade]) -> None:
+        for state in states:
+            match state:
+                case Order() if state.status.final:
+                    self.orders.pop(state.client_id, None)
+                case Order():
+                    self.orders[state.client_id] = state
+                case Position():
+                    self.positions[state.id] = state
+                case Trade():
+                    self.positions.pop(state.id, None)
+                    self.last_exit[state.symbol] = (state.direction, state.closed_at)
+
+    # --- look ---------------------------------------------------------------------------------------------------
+
+    def on(self, symbol: Symbol) -> Position | None:
+        """The open position on an instrument (one-way mode: there is at most one)."""
+        return next((p for p in self.positions.values() if p.symbol == symbol), None)
+
+    def orders_on(self, symbol: Symbol) -> tuple[Order, ...]:
+        return tuple(o for o in self.orders.values() if o.symbol == symbol)
+
+    def orders_for(self, decision: DecisionId | PositionId, leg: Leg) -> tuple[Order, ...]:
+        return tuple(o for o in self.orders.values() if o.decision_id == decision and o.leg is leg)
+
+    def entries(self) -> tuple[Order, ...]:
+        """Entries on their way that have no position yet."""
+        return tuple(
+            o for o in self.orders.values() if o.leg is Leg.ENTRY and PositionId(o.decision_id) not in self.positions
+        )
+
+    def taken(self) -> frozenset[Symbol]:
+        """Instruments with a position or any unfinished order, a leftover included."""
+        return frozenset({p.symbol for p in self.positions.values()} | {o.symbol for o in self.orders.values()})
+
+    def margin_used(self, price: Callable[[Order], Decimal]) -> Decimal:
+        """Margin of what is open and of what is on its way."""
+        pending = sum((o.quantity * price(o) / o.leverage for o in self.entries()), ZERO)
+        return sum((p.margin for p in self.positions.values()), pending)
+
+    @property
+    def booked(self) -> Decimal:
+        """Start and everything realised, on open positions too; without unrealised P&L."""
+        return self.state.start_equity + self.state.realised + sum((p.booked for p in self.positions.values()), ZERO)
+
+    def unrealised(self, marks: Marks) -> Decimal:
+        """Raises NoEvidence when a position has no fresh mark: unknown is not zero."""
+        return sum((p.unrealised(marks(p.symbol).mark) for p in self.positions.values()), ZERO)
+
+    def equity(self, marks: Marks) -> Decimal:
+        return self.booked + self.unrealised(marks)
+
+    def roll_day(self, marks: Marks) -> None:
+        """At the first look into a new UTC day, note the equity it opens with. Without marks the old day stands."""
+        day = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.state.day is not None and day - self.state.day < timedelta(days=1):
+            return
+        try:
+            equity = self.equity(marks)
+        except NoEvidence:
+            return
+        self.state = replace(self.state, day=day, day_equity=equity)

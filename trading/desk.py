@@ -1,0 +1,444 @@
+"""The desk: the only holder of state. It starts, obeys, routes what happens to its lanes, and shows itself."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+from trading import exits
+from trading.book import Book
+from trading.cycle import Cycle, Snapshots
+from trading.digest import Waits
+from trading.errors import JournalUnwritable, Misuse, NoEvidence
+from trading.execution import Execution
+from trading.lanes import Lanes
+from trading.messages import (
+    ClosePosition,
+    Command,
+    DataEnded,
+    DataGap,
+    Decide,
+    DeskFaulted,
+    DeskStarted,
+    DeskStopped,
+    Event,
+    Halt,
+    OrderReport,
+    PhaseChanged,
+    Resume,
+    SetPhase,
+    SumWaits,
+    Sweep,
+    TradingHalted,
+    TradingResumed,
+    VenueUpdate,
+)
+from trading.model import (
+    DeskState,
+    ExitReason,
+    Fill,
+    Order,
+    Position,
+    Quote,
+    Symbol,
+    TradingState,
+    base_of,
+)
+from trading.personas.panel import Persona
+from trading.playbook import Phase, Playbook
+from trading.ports import Clock, Journal, Venue
+from trading.reconcile import Reconciler
+from trading.status import Armed, Capability, DeskStatus, PositionStatus
+from trading.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+class Market(Snapshots):
+    """What the desk needs of the market."""
+
+    source: str
+
+
+class Desk:
+    """Build with `Desk.open`, which reads the journal, then `start` it."""
+
+    mode = "PAPER"
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        market: Market,
+        venue: Venue,
+        playbook: Playbook,
+        panel: Mapping[str, Persona],
+        off: Mapping[str, str],
+        resumed_at: datetime | None,
+    ) -> None:
+        self.book = book
+        self.market = market
+        self.venue = venue
+        self.playbook = playbook
+        self.panel = panel
+        self.off = off  # personas of the playbook that are not armed, and why
+        self.resumed_at = resumed_at
+        self.execution = Execution(venue=venue, book=book, closed=self._on_closed)
+        self.reconciler = Reconciler(venue=venue, book=book, execution=self.execution)
+        self.watch = Watch(book=book, execution=self.execution, every=playbook.schedule.watch_every)
+        self.cycle = Cycle(market=market, book=book, playbook=playbook, panel=panel, repeats_until=resumed_at)
+        self.waits = Waits(book.state.waits_since or book.clock.now())
+        self.lanes = Lanes(self._on_fault)
+        self.faults: dict[str, str] = {}
+        self.ended: set[Symbol] = set()
+        self.last_decision = ""
+        self._decided: dict[Symbol, datetime] = {}
+        self._thoughts: asyncio.Queue[Decide] = asyncio.Queue()
+        self._thinker: asyncio.Task[None] | None = None
+        self._journal_down = False
+        self._phase = self.phase
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        name: str,
+        journal: Journal,
+        clock: Clock,
+        market: Market,
+        venue: Venue,
+        playbook: Playbook,
+        panel: Mapping[str, Persona],
+        off: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> "Desk":
+        """A desk with the books it had when its last process ended, or with new ones opened at the venue's balance."""
+        remembered = await journal.load()
+        balance = await venue.balance()
+        fresh = DeskState(
+            desk=name,
+            playbook=playbook.name,
+            start_equity=balance.wallet,
+            waits_since=clock.now(),
+            tags=dict(tags),
+        )
+        book = Book(journal=journal, clock=clock, state=fresh, remembered=remembered)
+        desk = cls(
+            book=book,
+            market=market,
+            venue=venue,
+            playbook=playbook,
+            panel=panel,
+            off=off,
+            resumed_at=remembered.state.market_at if remembered else None,
+        )
+        for decision in await journal.waits(desk.waits.since) if remembered else ():
+            desk.waits.add(decision)
+        return desk
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Reconcile first, then say what was found, then go on."""
+        self.venue.listen(self.receive)
+        await self.reconciler.run()
+        for symbol in sorted(self.book.taken()):
+            await self.execution.attend(symbol)
+        self.book.roll_day(self.market.quote)
+        started = DeskStarted(
+            at=self.now(),
+            playbook=self.playbook.name,
+            market=self.market.source,
+            mode=self.mode,
+            equity=self.book.booked,
+            open_positions=len(self.book.positions),
+            resumed=self.resumed_at is not None,
+            personas_off=tuple(f"{name}: {why}" for name, why in self.off.items()),
+        )
+        await self.book.commit([started], desk={"playbook": self.playbook.name})
+        self._thinker = asyncio.create_task(self._think(), name="thinker")
+
+    async def stop(self, reason: str) -> tuple[Position, ...]:
+        """End in order: no new thoughts, lanes done, the journal told. Returns what is left open."""
+        if self._thinker:
+            self._thinker.cancel()
+            await asyncio.gather(self._thinker, return_exceptions=True)
+        await self.lanes.settle()
+        await self.lanes.close()
+        left = tuple(self.book.positions.values())
+        await self.book.commit([DeskStopped(at=self.now(), reason=reason, left_open=left)], exit=True)
+        return left
+
+    async def settle(self) -> None:
+        """Until everything that was started is done: what a replayed market waits for between two moments."""
+        while True:
+            await self.lanes.settle()
+            await self._thoughts.join()
+            if self.lanes.idle:
+                return
+
+    # --- what happens -------------------------------------------------------------------------------------------
+
+    def receive(self, update: VenueUpdate) -> None:
+        """The venue's updates, in their order, into the lane of their instrument."""
+        match update:
+            case Fill():
+                self.lanes.post(update.symbol, lambda: self.execution.on_fill(update))
+            case OrderReport():
+                self.lanes.post(update.order.symbol, lambda: self.execution.on_report(update))
+            case _:
+                self.lanes.post(update.symbol, lambda: self.execution.on_funding(update))
+
+    def on_quote(self, quote: Quote) -> None:
+        """Exits look at every quote; an instrument without a position has nothing to exit."""
+        if self.book.on(quote.symbol) is not None:
+            self.lanes.post(quote.symbol, lambda: self.watch.on_quote(quote))
+
+    def on_time(self) -> None:
+        """Time has passed: roll the day, and look again at whatever is unfinished."""
+        self.book.roll_day(self.market.quote)
+        for symbol in sorted(self.book.taken()):
+            if self.execution.needs_attention(symbol):
+                self.lanes.post(symbol, lambda s=symbol: self.execution.attend(s))  # type: ignore[misc]
+
+    async def on_gap(self, gap: DataGap) -> None:
+        await self.book.commit([gap], exit=True)
+
+    async def on_data_ended(self, symbol: Symbol) -> None:
+        """No bar will come any more: nothing new is opened, what is open is settled at the last price."""
+        if symbol in self.ended:
+            return
+        self.ended.add(symbol)
+        await self.book.commit([DataEnded(at=self.now(), symbol=symbol)], exit=True)
+        position = self.book.on(symbol)
+        if position is not None:
+            note = "its data ends here"
+            self.lanes.post(symbol, lambda: self.execution.close(position, ExitReason.END_OF_DATA, note))
+
+    def _on_closed(self, symbol: Symbol) -> None:
+        if self.playbook.schedule.look_again and symbol not in self.ended:
+            self._thoughts.put_nowait(Decide(symbols=(symbol,), trigger="after close"))
+
+    def _on_fault(self, symbol: Symbol, error: Exception) -> None:
+        """Say an inner error once per place; entries stay frozen, because the books may not be what they seem."""
+        detail = f"{type(error).__name__}: {error}"
+        if symbol in self.faults:
+            return
+        self.faults[symbol] = detail
+        event = DeskFaulted(at=self.now(), where=symbol, detail=detail)
+        self.lanes.post(symbol, lambda: self.book.commit([event], exit=True))
+
+    # --- thinking -----------------------------------------------------------------------------------------------
+
+    async def _think(self) -> None:
+        """One round of decisions at a time. The lanes never wait for it."""
+        while True:
+            thought = await self._thoughts.get()
+            try:
+                await self._decide(thought)
+            except Exception as error:  # the thinker outlives any one thought; it is said, and frozen
+                log.exception("deciding")
+                self._on_fault(Symbol("cycle"), error)
+            finally:
+                self._thoughts.task_done()
+
+    async def _decide(self, thought: Decide) -> None:
+        now = self.now()
+        symbols = [s for s in thought.symbols if s not in self.ended and self._decided.get(s) != now]
+        try:
+            made = await self.cycle.run(symbols, thought.trigger, phase=self.phase, frozen=self.frozen)
+        except JournalUnwritable as error:
+            if not self._journal_down:
+                log.error("entries are frozen: %s", error)
+            self._journal_down = True
+            return
+        self._journal_down = False
+        for decision in made.decisions:
+            self._decided[decision.symbol] = now
+            self.waits.add(decision)
+            confidence = decision.verdict.confidence / 1e6
+            self.last_decision = f"{decision.id} {decision.outcome} {confidence:.2f}"
+        for entry in made.entries:
+            self.lanes.post(entry.symbol, lambda o=entry: self._enter(o), urgent=False)  # type: ignore[misc]
+
+    async def _enter(self, order: Order) -> None:
+        """Send an entry unless the world has changed since it was approved."""
+        if self.book.state.trading is TradingState.HALTED:
+            await self.execution.withdraw(order, "halted before it was sent")
+        else:
+            await self.execution.send(order)
+
+    # --- obeying ------------------------------------------------------------------------------------------------
+
+    async def obey(self, command: Command) -> str:
+        """Carry out a command and say in one sentence what was done. Raises Misuse with the reason when it cannot."""
+        match command:
+            case Halt():
+                return await self._halt(command)
+            case Resume():
+                return await self._resume(command)
+            case ClosePosition():
+                return await self._close(command)
+            case SetPhase():
+                return await self._set_phase(command)
+            case Decide():
+                self._thoughts.put_nowait(command)
+                return "looking"
+            case SumWaits():
+                await self._sum_waits()
+                return "summed"
+            case Sweep():
+                await self._sweep()
+                return "swept"
+
+    async def _halt(self, command: Halt) -> str:
+        if self.book.state.trading is TradingState.HALTED:
+            return f"Already halted by {self.book.state.halted_by}."
+        event = TradingHalted(at=self.now(), by=command.by, reason=command.reason)
+        changed = {
+            "trading": TradingState.HALTED,
+            "halted_by": command.by,
+            "halt_reason": command.reason,
+            "halted_at": self.now(),
+        }
+        await self.book.commit([event], desk=changed, exit=True)
+        return "No new entries. Exits and protection go on."
+
+    async def _resume(self, command: Resume) -> str:
+        state = self.book.state
+        if state.trading is TradingState.ACTIVE:
+            raise Misuse("Trading is not halted.")
+        event = TradingResumed(at=self.now(), by=command.by, halted_by=state.halted_by, halt_reason=state.halt_reason)
+        changed = {"trading": TradingState.ACTIVE, "halted_by": "", "halt_reason": "", "halted_at": None}
+        await self.book.commit([event], desk=changed)
+        return "Entries are allowed again."
+
+    async def _close(self, command: ClosePosition) -> str:
+        position = self.book.positions.get(command.position_id)
+        if position is None:
+            raise Misuse(f"There is no open position {command.position_id}.")
+        if position.closing is not None:
+            return f"{command.position_id} is being closed already: {position.closing.value}."
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def close() -> None:
+            # Looked up again: a fill may have come in between.
+            now = self.book.positions.get(command.position_id)
+            try:
+                if now is not None:
+                    await self.execution.close(now, ExitReason.MANUAL, f"by {command.by}")
+            finally:
+                done.set_result(None)
+
+        self.lanes.post(position.symbol, close)
+        await done
+        return f"Closing {base_of(position.symbol)} {position.direction.value} {position.quantity:f} at market."
+
+    async def _set_phase(self, command: SetPhase) -> str:
+        names = [p.name for p in self.playbook.phases]
+        if command.phase is not None and command.phase not in names:
+            raise Misuse(f"There is no phase {command.phase!r}; known: {', '.join(names) or 'none'}.")
+        before = self._phase_name()
+        await self.book.commit([], desk={"phase": command.phase})
+        await self._tell_phase(before, command.by)
+        return f"Phase: {self._phase_name()}."
+
+    async def _tell_phase(self, before: str, by: str) -> None:
+        after = self._phase_name()
+        self._phase = self.phase
+        if before != after:
+            await self.book.commit([PhaseChanged(at=self.now(), by=by, before=before, after=after)])
+
+    async def _sum_waits(self) -> None:
+        event = self.waits.take(self.now())
+        await self.book.commit([event] if event else [], desk={"waits_since": self.now()})
+
+    async def _sweep(self) -> None:
+        """Reconcile with the venue; a phase that began by its date is noticed here too."""
+        await self.lanes.settle()
+        await self.reconciler.run()
+        self.on_time()
+        if (self._phase.name if self._phase else "base") != self._phase_name():
+            await self._tell_phase(self._phase.name if self._phase else "base", "the playbook's dates")
+
+    async def tell(self, *events: Event) -> None:
+        """Journal what the surface did: its audit is part of the same record."""
+        await self.book.commit(events, exit=True)
+
+    # --- showing ------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return self.book.clock.now()
+
+    @property
+    def phase(self) -> Phase | None:
+        """Chosen by hand, or by the playbook's dates; None: the base settings."""
+        chosen = self.book.state.phase
+        return self.playbook.phase_named(chosen) if chosen else self.playbook.phase_at(self.now())
+
+    def _phase_name(self) -> str:
+        phase = self.phase
+        return phase.name if phase else "base"
+
+    @property
+    def frozen(self) -> str:
+        """Why entries are frozen although nobody halted them; "" when they are not."""
+        if self.faults:
+            return "; ".join(f"inner error on {where}: {what}" for where, what in self.faults.items())
+        if self.book.unwritten:
+            return "the journal cannot be written"
+        return self.reconciler.frozen
+
+    def status(self) -> DeskStatus:
+        book, state = self.book, self.book.state
+        try:
+            unrealised = book.unrealised(self.market.quote)
+        except NoEvidence:
+            unrealised = None
+        equity = None if unrealised is None else book.booked + unrealised
+        return DeskStatus(
+            at=self.now(),
+            mode=self.mode,
+            market=self.market.source,
+            playbook=self.playbook.name,
+            phase=self._phase_name(),
+            trading=state.trading,
+            halted_by=state.halted_by,
+            halt_reason=state.halt_reason,
+            halted_at=state.halted_at,
+            frozen=self.frozen,
+            equity=equity,
+            start_equity=state.start_equity,
+            realised=state.realised,
+            unrealised=unrealised,
+            day_pnl=None if equity is None else equity - (state.day_equity or equity),
+            exposure=sum((p.cost for p in book.positions.values()), start=state.realised * 0),
+            positions=tuple(self._position_status(p) for p in book.positions.values()),
+            pending=book.entries(),
+            last_decision=self.last_decision,
+            capabilities=self._capabilities(),
+            balance=self.reconciler.balance,
+        )
+
+    def _position_status(self, position: Position) -> PositionStatus:
+        try:
+            quote = self.market.quote(position.symbol)
+        except NoEvidence:
+            quote = None
+        return PositionStatus(position=position, quote=quote, rules=exits.armed(position))
+
+    def _capabilities(self) -> tuple[Capability, ...]:
+        def line(name: str, fault: str, since: datetime | None = None) -> Capability:
+            return Capability(name=name, state=Armed.DEGRADED if fault else Armed.ARMED, why=fault, since=since)
+
+        unguarded = [p.id for p in self.book.positions.values() if p.guard.value != "confirmed"]
+        lines = [
+            line("journal", "not writable; entries frozen" if self._journal_down or self.book.unwritten else ""),
+            line(f"venue {self.venue.name}", self.reconciler.frozen, self.reconciler.lost_at),
+            line("protection", f"not confirmed yet: {', '.join(unguarded)}" if unguarded else ""),
+            line("desk", "; ".join(f"{where}: {what}" for where, what in self.faults.items())),
+        ]
+        lines += [Capability(name=f"persona {n}", state=Armed.ARMED) for n in self.panel]
+        lines += [Capability(name=f"persona {n}", state=Armed.OFF, why=why) for n, why in self.off.items()]
+        ended = ", ".join(sorted(base_of(s) for s in self.ended))
+        return (*lines, line("market data", f"no more data: {ended}" if ended else ""))

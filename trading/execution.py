@@ -1,0 +1,384 @@
+"""Intent -> order -> venue -> fills -> protection -> trade. Every request is journalled before it leaves.
+
+Nothing here waits: what needs time (a look-up, the read-back of protection, a second close) is a fact in the book with
+its own beginning, and `attend` looks at it again. So a restart goes on exactly where the last process stood.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trading import ledger
+from trading.book import Book
+from trading.errors import OrderRejected, Transient, UnknownOutcome
+from trading.identity import client_id
+from trading.messages import (
+    Event,
+    ExitTriggered,
+    FundingPaid,
+    OrderEnded,
+    OrderFilled,
+    OrderIntended,
+    OrderReport,
+    OrderSent,
+    OrderUncertain,
+    PositionOpened,
+    ProtectionConfirmed,
+    ProtectionFailed,
+    TradeClosed,
+)
+from trading.model import (
+    ClientId,
+    DecisionId,
+    ExitReason,
+    Fill,
+    FundingPayment,
+    Guard,
+    Leg,
+    Order,
+    OrderKind,
+    OrderStatus,
+    Position,
+    PositionId,
+    Quote,
+    Symbol,
+    Trade,
+)
+from trading.ports import Venue
+
+log = logging.getLogger(__name__)
+
+CONFIRM_WITHIN = timedelta(seconds=10)  # protection must have been read back by then
+ANSWER_WITHIN = timedelta(seconds=5)  # a market order that has not ended by then is looked up
+LOOK_FOR = timedelta(seconds=30)  # how long an order of unknown outcome is looked for before it counts as never sent
+
+DUPLICATE = "duplicate"  # the code with which a venue refuses a client id that it knows already
+
+_UNSENT = (OrderStatus.UNKNOWN, OrderStatus.INTENDED)
+_BY_ORDER = {Leg.STOP: ExitReason.STOP_LOSS, Leg.TARGET: ExitReason.TAKE_PROFIT}
+
+
+class Execution:
+    def __init__(self, *, venue: Venue, book: Book, closed: Callable[[Symbol], None]) -> None:
+        self.venue = venue
+        self.book = book
+        self._closed = closed  # told when an instrument is flat and swept
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    async def send(self, order: Order) -> None:
+        """Send an order whose intent is in the journal already, once."""
+        exit = order.reduce_only
+        try:
+            report = await self.venue.submit(order, order.protection)
+        except OrderRejected as error:
+            if error.code == DUPLICATE:  # it is there already: nothing was refused, its fate has to be read
+                await self._uncertain(order, error.reason)
+            else:
+                await self._end(order, OrderStatus.REJECTED, error.reason, exit=exit)
+        except Transient as error:
+            await self._end(order, OrderStatus.ABANDONED, f"not sent: {error}", exit=exit)
+        except UnknownOutcome as error:
+            await self._uncertain(order, str(error))
+        else:
+            await self._taken(order, report, exit=exit)
+
+    async def withdraw(self, order: Order, why: str) -> None:
+        """An intent that is not going to be sent."""
+        await self._end(order, OrderStatus.ABANDONED, why)
+
+    async def _uncertain(self, order: Order, why: str) -> None:
+        uncertain = order.to(OrderStatus.UNKNOWN, at=self._now, note=why)
+        await self.book.commit([OrderUncertain(at=self._now, order=uncertain)], [uncertain], exit=order.reduce_only)
+
+    async def _taken(self, order: Order, report: OrderReport, *, exit: bool) -> None:
+        """The venue has it. Its fills come as updates of their own, also those of an order that is done already."""
+        sent = order.to(OrderStatus.OPEN, at=report.at)
+        await self.book.commit([OrderSent(at=self._now, order=sent)], [sent], exit=exit)
+
+    async def _end(self, order: Order, status: OrderStatus, why: str, *, exit: bool = False) -> None:
+        """An order that will do nothing more; an entry takes its guard with it."""
+        ended = order.to(status, at=self._now, note=why)
+        guards: list[Order] = []
+        if order.leg is Leg.ENTRY and PositionId(order.decision_id) not in self.book.positions:
+            legs = (Leg.STOP, Leg.TARGET)
+            guards = [o for leg in legs for o in self.book.orders_for(order.decision_id, leg)]
+        gone = [g.to(OrderStatus.ABANDONED, at=self._now, note="its entry came to nothing") for g in guards]
+        await self.book.commit([OrderEnded(at=self._now, order=ended)], [ended, *gone], exit=exit)
+
+    # --- leaving ------------------------------------------------------------------------------------------------
+
+    async def close(self, position: Position, reason: ExitReason, note: str, quote: Quote | None = None) -> None:
+        """Close all of a position at market. Once decided it is carried through; a second call changes nothing."""
+        if position.closing is None:
+            closing = replace(position, closing=reason, closing_note=note)
+            triggered = ExitTriggered(at=self._now, position=closing, reason=reason, note=note, quote=quote)
+            await self._send_close(closing, [triggered])
+
+    async def _send_close(self, position: Position, events: Sequence[Event] = ()) -> None:
+        number = position.closes + 1
+        order = Order(
+            client_id=client_id(self.book.state.desk, DecisionId(position.id), Leg.CLOSE, number),
+            decision_id=DecisionId(position.id),
+            leg=Leg.CLOSE,
+            symbol=position.symbol,
+            side=position.direction.exit,
+            kind=OrderKind.MARKET,
+            quantity=position.quantity,
+            created_at=self._now,
+            reduce_only=True,
+            leverage=position.leverage,
+            note=position.closing_note,
+        )
+        intent = OrderIntended(at=self._now, order=order)
+        await self.book.commit([*events, intent], [replace(position, closes=number), order], exit=True)
+        await self.send(order)
+
+    # --- what the venue tells -----------------------------------------------------------------------------------
+
+    async def on_fill(self, fill: Fill) -> None:
+        """Apply a fill once, however often it is told."""
+        if fill.id in self.book.fills:
+            return
+        self.book.fills.add(fill.id)
+        order = self.book.orders.get(fill.client_id)
+        if order is None:
+            await self._foreign(fill)
+        elif order.leg is Leg.ENTRY:
+            await self._entered(order, fill)
+        else:
+            await self._left(order, fill)
+
+    async def _entered(self, order: Order, fill: Fill) -> None:
+        filled = _with_fill(order, fill)
+        position = self.book.positions.get(PositionId(order.decision_id))
+        events: list[Event] = [OrderFilled(at=self._now, order=filled, fill=fill)]
+        if position is None:
+            position = ledger.opened(order, fill, playbook=self.book.state.playbook)
+            events.append(PositionOpened(at=self._now, position=position))
+        else:
+            position = ledger.increased(position, fill)
+        await self.book.commit(events, [filled, position], exit=True)
+        await self.confirm(position)
+
+    async def _left(self, order: Order, fill: Fill) -> None:
+        position = self.book.positions.get(PositionId(order.decision_id))
+        if position is None:
+            await self._foreign(fill)
+            return
+        filled = _with_fill(order, fill)
+        await self._reduce(position, fill, filled, reason=_BY_ORDER.get(order.leg), note=_order_note(order))
+
+    async def _reduce(
+        self, position: Position, fill: Fill, order: Order, *, reason: ExitReason | None, note: str
+    ) -> None:
+        event = OrderFilled(at=self._now, order=order, fill=fill)
+        left = ledger.reduced(position, fill)
+        if left is not None:
+            # The venue's own stop or target is being carried out: the rest follows by the same reason.
+            named = replace(left, closing=left.closing or reason, closing_note=left.closing_note or note)
+            await self.book.commit([event], [order, named], exit=True)
+            return
+        why = reason or position.closing or ExitReason.VENUE
+        words = note if reason else position.closing_note
+        trade = ledger.closed(position, fill, reason=why, note=words)
+        await self._book_trade(trade, [event], [order])
+        await self.sweep(position.symbol)
+        self._closed(position.symbol)
+
+    async def _book_trade(self, trade: Trade, events: Sequence[Event], orders: Sequence[Order]) -> None:
+        others = sum((p.booked for p in self.book.positions.values() if p.id != trade.id), Decimal(0))
+        equity = self.book.state.start_equity + self.book.state.realised + trade.net + others
+        done = TradeClosed(at=self._now, trade=trade, equity=equity)
+        await self.book.commit([*events, done], [*orders, trade], exit=True)
+
+    async def _foreign(self, fill: Fill) -> None:
+        """A fill of no order of ours: a liquidation closes our position; anything else is for reconciliation."""
+        position = self.book.on(fill.symbol)
+        if not fill.liquidation or position is None:
+            log.warning("fill %s on %s belongs to no order of this desk", fill.id, fill.symbol)
+            return
+        order = Order(
+            client_id=fill.client_id,
+            decision_id=DecisionId(position.id),
+            leg=Leg.CLOSE,
+            symbol=fill.symbol,
+            side=fill.side,
+            kind=OrderKind.MARKET,
+            quantity=fill.quantity,
+            created_at=fill.at,
+            reduce_only=True,
+            leverage=position.leverage,
+            note="liquidated by the venue",
+        )
+        note = f"the margin at {position.leverage}x was used up at {fill.price}"
+        filled = _with_fill(order, fill)
+        await self._reduce(position, fill, filled, reason=ExitReason.LIQUIDATION, note=note)
+
+    async def on_report(self, report: OrderReport) -> None:
+        """An order's state as the venue tells it. Fills are told apart from it; here only ends matter."""
+        order = self.book.orders.get(report.order.client_id)
+        status = report.order.status
+        if order is None or not status.final or status is OrderStatus.FILLED or status is order.status:
+            return
+        await self._end(order, status, report.order.note or status.value, exit=order.reduce_only)
+        position = self.book.positions.get(PositionId(order.decision_id))
+        if position and order.leg in _BY_ORDER and position.closing is None:
+            naked = replace(position, guard=Guard.PENDING, guard_since=self._now)
+            await self.book.commit([], [naked], exit=True)
+
+    async def on_funding(self, payment: FundingPayment) -> None:
+        if payment.id in self.book.funding:
+            return
+        self.book.funding.add(payment.id)
+        position = self.book.on(payment.symbol)
+        if position is None:
+            log.warning("funding %s on %s belongs to no open position", payment.id, payment.symbol)
+            return
+        event = FundingPaid(at=self._now, payment=payment, position_id=position.id)
+        await self.book.commit([event], [ledger.funded(position, payment)], exit=True)
+
+    # --- what needs a second look -------------------------------------------------------------------------------
+
+    async def attend(self, symbol: Symbol) -> None:
+        """Look again at everything unfinished on an instrument: unknown orders, guards, closes, leftovers."""
+        for order in self.book.orders_on(symbol):
+            if self._unanswered(order):
+                await self.look_up(order)
+        position = self.book.on(symbol)
+        if position is None:
+            await self.sweep(symbol)
+            return
+        if position.guard is Guard.PENDING:
+            await self.confirm(position)
+        position = self.book.on(symbol)
+        closes = self.book.orders_for(position.id, Leg.CLOSE) if position else ()
+        if position and position.closing and not closes and not self._venue_is_closing(position):
+            await self._send_close(position)
+
+    def needs_attention(self, symbol: Symbol) -> bool:
+        """Whether `attend` would do anything: cheap, asked often."""
+        position = self.book.on(symbol)
+        if position is None:
+            return bool(self.book.orders_on(symbol))
+        return (
+            position.guard is Guard.PENDING
+            or position.closing is not None
+            or any(self._unanswered(o) for o in self.book.orders_on(symbol))
+        )
+
+    def _unanswered(self, order: Order) -> bool:
+        """Sent, or about to be, and its end is not known although it should be."""
+        if order.leg in _BY_ORDER:
+            return False
+        waited = self._now - (order.changed_at or order.created_at)
+        return order.status in _UNSENT or (order.kind is OrderKind.MARKET and waited >= ANSWER_WITHIN)
+
+    def _venue_is_closing(self, position: Position) -> bool:
+        """A triggered stop or target that has filled in part and is still working for the rest."""
+        legs = (Leg.STOP, Leg.TARGET)
+        return any(
+            o.status is OrderStatus.PARTLY_FILLED for leg in legs for o in self.book.orders_for(position.id, leg)
+        )
+
+    async def look_up(self, order: Order) -> None:
+        """An order whose fate is not known: ask for it by client id; never send it again."""
+        try:
+            report = await self.venue.order(order.symbol, order.client_id)
+        except (Transient, UnknownOutcome) as error:
+            log.warning("look-up of %s: %s", order.client_id, error)
+            return
+        if report is not None:
+            if order.status in _UNSENT:
+                await self._taken(order, report, exit=order.reduce_only)
+            await self.catch_up()
+            await self.on_report(report)
+            return
+        waited = self._now - (order.changed_at or order.created_at)
+        if order.status is OrderStatus.INTENDED or (order.status is OrderStatus.UNKNOWN and waited >= LOOK_FOR):
+            await self._end(order, OrderStatus.ABANDONED, "never reached the venue", exit=order.reduce_only)
+        elif order.status not in _UNSENT:
+            await self._end(order, OrderStatus.EXPIRED, "the venue no longer knows it", exit=order.reduce_only)
+
+    async def catch_up(self) -> dict[str, str]:
+        """Apply fills and funding that were told to nobody, oldest first; the cursors behind the last of each."""
+        fills = await self.venue.fills(self.book.state.last_fill)
+        for fill in fills:
+            await self.on_fill(fill)
+        payments = await self.venue.funding(self.book.state.last_funding)
+        for payment in payments:
+            await self.on_funding(payment)
+        cursors = {"last_fill": fills[-1].id} if fills else {}
+        return cursors | ({"last_funding": payments[-1].id} if payments else {})
+
+    async def confirm(self, position: Position) -> None:
+        """Read stop and target back from the venue; close the position when they are not there in time."""
+        try:
+            seen = {r.order.client_id: r.order for r in await self.venue.open_orders()}
+        except (Transient, UnknownOutcome) as error:
+            log.warning("protection of %s could not be read: %s", position.id, error)
+            seen = {}
+        if all(self._guards(position, seen.get(i)) for i in _guard_ids(position)):
+            guards = [self._adopt(seen[i]) for i in _guard_ids(position)]
+            confirmed = replace(position, guard=Guard.CONFIRMED, guard_since=self._now)
+            await self.book.commit(
+                [ProtectionConfirmed(at=self._now, position=confirmed)], [confirmed, *guards], exit=True
+            )
+        elif self._now - (position.guard_since or position.opened_at) >= CONFIRM_WITHIN:
+            failed = replace(position, guard=Guard.FAILED, guard_since=self._now)
+            await self.book.commit([ProtectionFailed(at=self._now, position=failed)], [failed], exit=True)
+            note = f"stop and target were not seen within {CONFIRM_WITHIN.seconds} s"
+            await self.close(failed, ExitReason.UNPROTECTED, note)
+
+    def _guards(self, position: Position, order: Order | None) -> bool:
+        levels = (position.protection.stop, position.protection.target)
+        return (
+            order is not None
+            and order.reduce_only
+            and order.side is position.direction.exit
+            and order.trigger in levels
+            and order.quantity - order.filled >= position.quantity
+        )
+
+    def _adopt(self, told: Order) -> Order:
+        """Our guard order with the quantity that the venue holds for it."""
+        ours = self.book.orders[told.client_id]
+        sized = replace(ours, quantity=told.quantity)
+        return sized if sized.status is OrderStatus.OPEN else sized.to(OrderStatus.OPEN, at=self._now)
+
+    async def sweep(self, symbol: Symbol) -> None:
+        """Cancel what a closed position left behind, before the instrument may be entered again."""
+        for order in self.book.orders_on(symbol):
+            if order.leg is Leg.ENTRY or PositionId(order.decision_id) in self.book.positions:
+                continue
+            try:
+                await self.venue.cancel(symbol, order.client_id)
+            except (Transient, UnknownOutcome) as error:
+                log.warning("leftover %s not cancelled yet: %s", order.client_id, error)
+                continue
+            await self._end(order, _gone(order), "left over after the close")
+
+    @property
+    def _now(self) -> datetime:
+        return self.book.clock.now()
+
+
+def _guard_ids(position: Position) -> tuple[ClientId, ClientId]:
+    return position.protection.stop_id, position.protection.target_id
+
+
+def _gone(order: Order) -> OrderStatus:
+    return OrderStatus.ABANDONED if order.status is OrderStatus.INTENDED else OrderStatus.CANCELLED
+
+
+def _order_note(order: Order) -> str:
+    return f"{order.kind.value.replace('_', ' ')} at {order.trigger} on the venue" if order.trigger else ""
+
+
+def _with_fill(order: Order, fill: Fill) -> Order:
+    """The order after one more fill; a fill may be the first that is heard of it."""
+    filled = order.filled + fill.quantity
+    status = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTLY_FILLED
+    return order.to(status, at=fill.at, filled=min(filled, order.quantity))

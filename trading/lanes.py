@@ -1,0 +1,62 @@
+"""One queue and one worker per instrument: everything that touches an instrument goes through its lane, in order."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+
+from trading.model import Symbol
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], Awaitable[None]]
+
+
+class Lanes:
+    """Jobs of one instrument run one after the other, urgent ones first; instruments do not wait for each other."""
+
+    def __init__(self, failed: Callable[[Symbol, Exception], None]) -> None:
+        self._failed = failed
+        self._queues: dict[Symbol, asyncio.PriorityQueue[tuple[int, int, Job]]] = {}
+        self._workers: list[asyncio.Task[None]] = []
+        self._numbers = itertools.count()
+        self._unfinished = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def post(self, symbol: Symbol, job: Job, *, urgent: bool = True) -> None:
+        """Queue a job. `urgent`: before the ones that are not (exits and fills before entries)."""
+        if symbol not in self._queues:
+            self._queues[symbol] = asyncio.PriorityQueue()
+            self._workers.append(asyncio.create_task(self._work(symbol), name=f"lane {symbol}"))
+        self._unfinished += 1
+        self._idle.clear()
+        self._queues[symbol].put_nowait((0 if urgent else 1, next(self._numbers), job))
+
+    @property
+    def idle(self) -> bool:
+        return self._unfinished == 0
+
+    async def settle(self) -> None:
+        """Until nothing is queued or running."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """End the workers; what runs is cancelled where it waits."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    async def _work(self, symbol: Symbol) -> None:
+        queue = self._queues[symbol]
+        while True:
+            _, _, job = await queue.get()
+            try:
+                await job()
+            except Exception as error:  # a lane outlives any one job; the desk says so, and freezes
+                log.exception("lane %s", symbol)
+                self._failed(symbol, error)
+            finally:
+                self._unfinished -= 1
+                if self._unfinished == 0:
+                    self._idle.set()
