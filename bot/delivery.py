@@ -23,7 +23,7 @@ from trading.ports import Clock
 REPEAT = "(may be a repeat: the last process ended while this was being sent)"
 
 log = logging.getLogger(__name__)
-_BATCH = 100  # rows at a time, where a chat knows its keys
+_BATCH = 500  # rows at a time, where a chat knows its keys
 
 
 class Outbox(Protocol):
@@ -33,7 +33,7 @@ class Outbox(Protocol):
 
     async def sending(self, ids: Sequence[int]) -> None: ...
 
-    async def sent(self, id: int, reference: str) -> None: ...
+    async def sent_all(self, references: Mapping[int, str]) -> None: ...
 
     async def retry(self, id: int, *, at: datetime, error: str) -> None: ...
 
@@ -49,7 +49,7 @@ class Paced(Protocol):
     """A chat with a speed limit. Waiting for it before a row is chosen lets an urgent one still go first, and leaves
     no row half sent when the process ends meanwhile."""
 
-    async def clear(self, destination: str) -> None: ...
+    async def await_turn(self, destination: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,14 +241,16 @@ class Delivery:
     async def _send_some(self, line: _Line, chat: Chat) -> bool:
         """The next message, or a batch where the chat knows its keys. False when there is none."""
         if isinstance(chat, Paced):
-            await chat.clear(line.destination)
+            await chat.await_turn(line.destination)
         rows = await self._outbox.pending(line.destination, _BATCH if line.platform in self._remembering else 1)
         if not rows:
             return False
         await self._outbox.sending([row.id for row in rows])
+        told: dict[int, str] = {}
+        line.books.append(partial(self._outbox.sent_all, told))
         for number, row in enumerate(rows):
             try:
-                await self._send(line, chat, row)
+                await self._send(line, chat, row, told)
             except Exception as error:
                 self._put_back(line, rows[number:], str(error))
                 await self._settle(line)
@@ -256,17 +258,15 @@ class Delivery:
         await self._settle(line)
         return True
 
-    async def _send(self, line: _Line, chat: Chat, row: Outgoing) -> None:
+    async def _send(self, line: _Line, chat: Chat, row: Outgoing, told: dict[int, str]) -> None:
         card = self._card(row)
+        to = row.destination
         try:
-            reference = "" if card is None else await chat.send(row.destination, card, key=row.key, silent=row.silent)
+            told[row.id] = "" if card is None else await chat.send(to, card, key=row.key, silent=row.silent)
         except ChatRefused as refusal:
-            why = str(refusal)
-            log.warning("%s refused a message for good: %s", row.destination, why)
-            line.dead, line.refusal = line.dead + 1, why
-            line.books.append(lambda: self._outbox.dead(row.id, why))
-        else:
-            line.books.append(lambda: self._outbox.sent(row.id, reference))
+            log.warning("%s refused a message for good: %s", to, refusal)
+            line.dead, line.refusal = line.dead + 1, str(refusal)
+            line.books.append(partial(self._outbox.dead, row.id, str(refusal)))
         self._repeats.discard(row.id)
 
     def _put_back(self, line: _Line, rows: Sequence[Outgoing], error: str) -> None:

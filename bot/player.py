@@ -33,6 +33,9 @@ class Pace:
         await asyncio.sleep(max(delay, 0))
 
 
+GROUP = 32  # moments
+
+
 class Player:
     def __init__(
         self,
@@ -56,6 +59,8 @@ class Player:
 
     async def run(self, steps: Iterator[Step]) -> bool:
         """Play until the market ends (True) or `stopping` is set (False)."""
+        # At full speed decisions without consequence share transactions; a crash only has them made again.
+        self.desk.book.patience = GROUP if self.pace.speed is None else 0
         for step in steps:
             await self._wait(step.at)
             if self.stopping.is_set():

@@ -1,4 +1,4 @@
-"""The surface in one place: who asks (Request), what is answered (Card), who may what (Role), and what a chat must do."""
+"""The surface in one place: who asks (Request), what is answered (Card), what a chat must do."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -119,8 +119,9 @@ def _number(data: Any) -> float:
 
 def _time(data: Any) -> datetime:
     at = datetime.fromisoformat(_text(data))
-    require_utc(at)
-    return at.replace(tzinfo=UTC)
+    if at.tzinfo is not UTC:
+        require_utc(at)
+    return at
 
 
 _SCALARS: dict[Any, Convert] = {

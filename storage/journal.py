@@ -37,6 +37,8 @@ from trading.ports import Clock, State
 
 GENESIS = "0" * 64
 _BATCH = 500
+_HEAD = select(CHAIN.c.seq, CHAIN.c.hash)
+_INSERTS = {table: insert(table) for table in (JOURNAL, DECISIONS, FILLS, FUNDING, OUTBOX)}  # built once: half the cost
 _FINAL = [status.value for status in OrderStatus if status.final]
 _TABLES: dict[type, Table] = {Order: ORDERS, Position: POSITIONS, Trade: TRADES, DeskState: DESK}
 
@@ -112,7 +114,7 @@ def row_hash(row: dict[str, Any] | RowMapping) -> str:
 
 def chain_head(connection: Connection) -> tuple[int, str]:
     """(seq, hash) of the last row; (0, GENESIS) for an empty journal."""
-    found = connection.execute(select(CHAIN.c.seq, CHAIN.c.hash)).one_or_none()
+    found = connection.execute(_HEAD).one_or_none()
     return (0, GENESIS) if found is None else (found.seq, found.hash)
 
 
@@ -128,7 +130,7 @@ def _append(connection: Connection, events: Sequence[Event]) -> int:
         row["hash"] = prev = row_hash(row)
         rows.append(row)
     if rows:
-        connection.execute(insert(JOURNAL), rows)
+        connection.execute(_INSERTS[JOURNAL], rows)
         upsert(connection, CHAIN, [{"id": 1, "seq": seq, "hash": prev}])
     return seq
 
@@ -162,7 +164,7 @@ def _index(connection: Connection, events: Sequence[Event], first: int) -> None:
             found[FUNDING].append({**to_row(event.payment), "position_id": event.position_id, "seq": seq})
     for table, rows in found.items():
         if rows:
-            connection.execute(insert(table), rows)
+            connection.execute(_INSERTS[table], rows)
 
 
 def _decision_row(decision: Decision, seq: int) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def _queue(connection: Connection, routes: Sequence[Sequence[Route]], first: int
         for route in each
     ]
     if rows:
-        connection.execute(insert(OUTBOX), rows)
+        connection.execute(_INSERTS[OUTBOX], rows)
 
 
 # --- what is read back ---------------------------------------------------------------------------------------------

@@ -4,14 +4,13 @@ A row is `sending` before its request leaves, so that a crash in between is seen
 with its attempts counted, and the chat is asked by key whether it has shown it already. Times here are wall time.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, select, update
 
 from storage.codec import from_json
 from storage.database import Database
@@ -94,6 +93,11 @@ class Outbox:
         """`reference`: the platform's own name of the message, for later edits and replies."""
         await self._step([id], Delivery.SENT, reference=reference, sent_at=self._wall.now(), error="")
 
+    async def sent_all(self, references: Mapping[int, str]) -> None:
+        """`sent` for many rows, id -> reference, in one transaction. Raises IllegalTransition: then for none."""
+        now = self._wall.now()
+        await self._database.write(lambda connection: _sent_all(connection, references, now))
+
     async def retry(self, id: int, *, at: datetime, error: str) -> None:
         await self._step([id], Delivery.PENDING, next_try_at=at, error=error)
 
@@ -110,23 +114,6 @@ class Outbox:
 
     async def _step(self, ids: Sequence[int], to: Delivery, **values: Any) -> None:
         await self._database.write(lambda connection: _step(connection, ids, to, values))
-
-
-class Wake:
-    """Lets the delivery sleep until something was added. Belongs to one event loop."""
-
-    def __init__(self) -> None:
-        self._events: dict[str, asyncio.Event] = {}
-
-    def __call__(self, destinations: frozenset[str]) -> None:
-        for destination in destinations:
-            self._events.setdefault(destination, asyncio.Event()).set()
-
-    async def wait(self, destination: str) -> None:
-        """Return once something was added for this destination since the last call."""
-        event = self._events.setdefault(destination, asyncio.Event())
-        await event.wait()
-        event.clear()
 
 
 _WAITING = OUTBOX.c.state == Delivery.PENDING.value
@@ -173,6 +160,19 @@ def _step(connection: Connection, ids: Sequence[int], to: Delivery, values: dict
     )
     if done.rowcount != len(set(ids)):
         raise IllegalTransition(f"outbox rows {list(ids)}: not all can become {to}")
+
+
+def _sent_all(connection: Connection, references: Mapping[int, str], now: datetime) -> None:
+    if not references:
+        return
+    statement = (
+        update(OUTBOX)
+        .where(OUTBOX.c.id == bindparam("row"), OUTBOX.c.state == Delivery.SENDING.value)
+        .values(state=Delivery.SENT.value, reference=bindparam("told"), sent_at=now, error="")
+    )
+    done = connection.execute(statement, [{"row": id, "told": reference} for id, reference in references.items()])
+    if done.rowcount != len(references):
+        raise IllegalTransition(f"outbox rows {list(references)}: not all can become {Delivery.SENT}")
 
 
 def _recover(connection: Connection) -> list[int]:

@@ -7,7 +7,7 @@ from decimal import Context, Decimal, Inexact, localcontext
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, select
+from sqlalchemy import Connection, Row, Select, Table, select, text
 
 from storage.codec import from_json, from_row
 from storage.database import Database
@@ -105,7 +105,10 @@ class Queries:
 
     async def story(self, decision_id: str) -> list[Event]:
         """All that happened because of a decision, in order."""
-        return await self._events(JOURNAL_ROWS.where(JOURNAL.c.decision_id == decision_id).order_by(JOURNAL.c.seq))
+        made = select(DECISIONS.c.seq).where(DECISIONS.c.id == decision_id).scalar_subquery()
+        decided = await self._events(JOURNAL_ROWS.where(JOURNAL.c.seq == made))
+        followed = JOURNAL.c.decision_id == decision_id, text("kind != 'DecisionMade'")  # as its index says it
+        return decided + await self._events(JOURNAL_ROWS.where(*followed).order_by(JOURNAL.c.seq))
 
     async def last_event(self, kind: str) -> Event | None:
         """`kind`: an event's class name."""

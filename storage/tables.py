@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Dialect, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Dialect, Index, Integer, Table, Text, UniqueConstraint, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -64,6 +64,9 @@ def _number(*, key: bool = False) -> Any:
     return Field(sa_type=Integer, primary_key=key, sa_column_kwargs={"autoincrement": False} if key else {})
 
 
+_FOLLOWED = text("kind != 'DecisionMade'")
+
+
 class JournalRow(SQLModel, table=True):
     """One event. `hash` is over `prev` and the canonical bytes of the row, see journal.py."""
 
@@ -72,10 +75,14 @@ class JournalRow(SQLModel, table=True):
     at: datetime = _time()
     kind: str = _text(index=True)
     symbol: str | None = _text(null=True)
-    decision_id: str | None = _text(null=True, index=True)
+    decision_id: str | None = _text(null=True)
     body: str = _text()
     prev: str = _text()
     hash: str = _text()
+    # Of what followed from decisions; the decisions themselves, by far the most rows, have an index of their own.
+    __table_args__ = (
+        Index("ix_journal_decision_id", "decision_id", sqlite_where=_FOLLOWED, postgresql_where=_FOLLOWED),
+    )
 
 
 class ChainRow(SQLModel, table=True):

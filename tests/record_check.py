@@ -87,7 +87,11 @@ def _take(value: object, held: _Held) -> None:
         case _ if dataclasses.is_dataclass(value):
             held.numbers.update(_scaled(value))
             for field in dataclasses.fields(value):
-                if not isinstance(value, Opinion | Verdict | Tally) or field.name not in ("confidence", "long", "short"):
+                if not isinstance(value, Opinion | Verdict | Tally) or field.name not in (
+                    "confidence",
+                    "long",
+                    "short",
+                ):
                     _take(getattr(value, field.name), held)
 
 
@@ -110,7 +114,9 @@ def _fits(shown: str, held: set[Decimal]) -> bool:
     unsigned = shown[0] not in "+-−"
     for number in held:
         value = abs(number) if unsigned and said >= 0 else number
-        if value == said or (not whole and abs(value - said) <= unit and any(value.quantize(unit, way) == said for way in ways)):
+        if value == said or (
+            not whole and abs(value - said) <= unit and any(value.quantize(unit, way) == said for way in ways)
+        ):
             return True
     return False
 
@@ -156,5 +162,3 @@ def outside(answer: str, decision: Decision, story: Sequence[Event]) -> list[str
     """All three: an empty list is an answer bound to its record."""
     checks = (numbers_outside, sides_outside, symbols_outside)
     return [found for check in checks for found in check(answer, decision, story)]
-
-

@@ -1,5 +1,6 @@
 """Small, whole values for the tests of the memory; each argument changes what a test is about."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -220,6 +221,6 @@ async def a_database(path: Path, *, patience: timedelta = timedelta(seconds=5)) 
     """A new one. The migrations run for the first only: later ones begin as its copy."""
     if not _EMPTY:
         await (await Database.open(path)).close()
-        _EMPTY.append(path.read_bytes())
-    path.write_bytes(_EMPTY[0])
+        _EMPTY.append(await asyncio.to_thread(path.read_bytes))
+    await asyncio.to_thread(path.write_bytes, _EMPTY[0])
     return await Database.open(path, patience=patience)

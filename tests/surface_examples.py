@@ -301,9 +301,7 @@ def events() -> dict[str, m.Event]:
             note="-2.66 % after 3 h, limit -2.5 %",
             quote=a_quote(),
         ),
-        "trade_closed": m.TradeClosed(
-            at=AT + timedelta(hours=5, minutes=12), trade=a_trade(), equity=D("10039.0777")
-        ),
+        "trade_closed": m.TradeClosed(at=AT + timedelta(hours=5, minutes=12), trade=a_trade(), equity=D("10039.0777")),
         "funding_paid": m.FundingPaid(at=AT, payment=payment, position_id=PositionId(ID)),
         "halted": m.TradingHalted(at=AT, by="Ana (telegram:7)", reason="news"),
         "resumed": m.TradingResumed(at=AT, by="Ana (telegram:7)", halted_by="Ana (telegram:7)", halt_reason="news"),

@@ -28,6 +28,7 @@ from trading.ports import Clock, Journal, Remembered, State
 
 log = logging.getLogger(__name__)
 
+Batch = tuple[tuple[Event, ...], tuple[State, ...]]
 Marks = Callable[[Symbol], Quote]
 
 
@@ -46,7 +47,9 @@ class Book:
         self.funding: set[str] = set(remembered.funding if remembered else ())
         self.last_exit: dict[Symbol, tuple[Direction, datetime]] = {}
         self._writing = asyncio.Lock()
-        self.unwritten: list[tuple[tuple[Event, ...], tuple[State, ...]]] = []  # exits go on while the journal cannot
+        self.patience = 0  # how many idle commits may wait to be written with the next one
+        self.unwritten = False  # the journal refused, and an exit went on without it
+        self._waiting: list[Batch] = []
 
     # --- change -------------------------------------------------------------------------------------------------
 
@@ -57,33 +60,39 @@ class Book:
         *,
         desk: Mapping[str, Any] | None = None,
         exit: bool = False,
+        idle: bool = False,
     ) -> None:
         """Write events, states and changes of the desk's own state as one transaction, then remember them.
 
         Raises JournalUnwritable, and nothing has changed. With `exit` it does not raise: getting out of the market
-        does not wait for a disk; the entry is kept and written first as soon as the journal takes it.
+        does not wait for a disk; the entry is kept and written first as soon as the journal takes it. `idle`: nothing
+        follows from these events, so they may wait for the next transaction where `patience` allows it.
         """
         async with self._writing:
             changes = dict(desk or {})
             changes["market_at"] = self.clock.now()
             changes["realised"] = sum((s.net for s in states if isinstance(s, Trade)), self.state.realised)
             batch = (tuple(events), (*states, replace(self.state, **changes)))
-            await self._write([*self.unwritten, batch], exit=exit)
+            if idle and len(self._waiting) < self.patience:
+                self._waiting.append(batch)
+            else:
+                await self._write([*self._waiting, batch], exit=exit)
             self.state = replace(self.state, **changes)  # not the written copy: the day may have rolled meanwhile
             self._remember(states)
 
-    async def _write(self, backlog: list[tuple[tuple[Event, ...], tuple[State, ...]]], *, exit: bool) -> None:
-        events = [e for written, _ in backlog for e in written]
-        states = [s for _, changed in backlog for s in changed]
+    async def _write(self, batches: list[Batch], *, exit: bool) -> None:
+        events = [e for written, _ in batches for e in written]
+        # Of the desk's own state only the last counts.
+        states = [s for _, changed in batches for s in changed if not isinstance(s, DeskState)]
         try:
-            await self.journal.commit(events, states)
+            await self.journal.commit(events, [*states, batches[-1][1][-1]])
         except JournalUnwritable:
             if not exit:
                 raise
             log.exception("journal not writable; an exit goes on without it")
-            self.unwritten = backlog
+            self._waiting, self.unwritten = batches, True
         else:
-            self.unwritten = []
+            self._waiting, self.unwritten = [], False
 
     def reserve(self, orders: Iterable[Order]) -> None:
         """Count orders that are about to be journalled, so that the next look at the gate sees them."""

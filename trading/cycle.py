@@ -13,6 +13,7 @@ from trading.decision import Abstention, Approved, Decision, Denied, Opinion, Pl
 from trading.errors import JournalUnwritable, NoEvidence
 from trading.identity import client_id, decision_id
 from trading.judge import judge
+from trading.market.series import exact, from_ms
 from trading.market.snapshot import Snapshot
 from trading.messages import DecisionMade, Event, OrderIntended
 from trading.model import (
@@ -76,6 +77,7 @@ class Cycle:
         self.playbook = playbook
         self.panel = panel  # the personas that are armed in this process
         self.repeats_until = repeats_until  # market time at which the last process ended
+        self.weights = {s: self._weights(i.base) for s, i in market.instruments().items()}
 
     async def run(self, symbols: Sequence[Symbol], trigger: str, *, phase: Phase | None, frozen: str) -> Round:
         """Decide on each instrument that is free.
@@ -109,7 +111,7 @@ class Cycle:
         return list(await asyncio.gather(*(self._ask(s) for s in snapshots)))
 
     async def _ask(self, snapshot: Snapshot) -> Heard:
-        seats = self._weights(snapshot)
+        seats = self.weights[snapshot.symbol]
         opinions = await convene([self.panel[name] for name in seats], snapshot, timeout=THINK_WITHIN)
         return Heard(snapshot, opinions, judge(opinions, seats, self.playbook.judge))
 
@@ -122,8 +124,8 @@ class Cycle:
         known = await self.book.journal.known([self._id(h.snapshot, trigger) for h in heard])
         return [h for h in heard if self._id(h.snapshot, trigger) not in known]
 
-    def _weights(self, snapshot: Snapshot) -> dict[str, int]:
-        base = self.market.instruments()[snapshot.symbol].base
+    def _weights(self, base: str) -> dict[str, int]:
+        """Thousandths, of the personas that exist for an instrument and are armed."""
         return {n: seat.milli for n, seat in self.playbook.seats(base).items() if n in self.panel}
 
     def _id(self, snapshot: Snapshot, trigger: str) -> DecisionId:
@@ -153,7 +155,7 @@ class Cycle:
             phase=phase.name if phase else "base",
             seen=_seen(snapshot),
             opinions=heard.opinions,
-            weights=self._weights(snapshot),
+            weights=self.weights[snapshot.symbol],
             verdict=verdict,
             gate=gate,
         )
@@ -250,7 +252,7 @@ class Cycle:
         events: list[Event] = [DecisionMade(at=now, decision=d) for d in decisions]
         events += [OrderIntended(at=now, order=o) for o in intents]
         try:
-            await self.book.commit(events, intents)
+            await self.book.commit(events, intents, idle=not intents)
         except (JournalUnwritable, asyncio.CancelledError):
             self.book.release(intents)
             raise
@@ -258,14 +260,13 @@ class Cycle:
 
 def _seen(snapshot: Snapshot) -> Seen:
     series = snapshot.features.series
-    bar = series.candle(snapshot.row)
     return Seen(
-        close=bar.close,
+        close=exact(series.close[snapshot.row]),
         bid=snapshot.quote.bid,
         ask=snapshot.quote.ask,
         mark=snapshot.quote.mark,
         quote_at=snapshot.quote.at,
-        bar_closed_at=bar.closed_at,
+        bar_closed_at=from_ms(series.opened[snapshot.row]) + series.every,
         interval=span_text(series.every),
         funding_rate=snapshot.funding_rate,
         source=snapshot.source,

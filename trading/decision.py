@@ -10,6 +10,11 @@ from trading.model import DecisionId, Direction, Protection, Symbol
 MICRO = 1_000_000  # confidences are whole millionths, so that borders and ties are exact and sums commute
 
 
+def shown(confidence: int) -> str:
+    """Millionths as people read them: cut, not rounded, so that what is under a border never reads as on it."""
+    return f"{confidence // (MICRO // 100) / 100:.2f}"
+
+
 class Stance(StrEnum):
     LONG = "long"
     SHORT = "short"

@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
 from trading import exits
 from trading.book import Book
 from trading.cycle import Cycle, Snapshots
+from trading.decision import shown
 from trading.digest import Waits
 from trading.errors import JournalUnwritable, Misuse, NoEvidence
 from trading.execution import Execution
@@ -37,6 +39,7 @@ from trading.model import (
     DeskState,
     ExitReason,
     Fill,
+    FundingPayment,
     Order,
     Position,
     Quote,
@@ -54,7 +57,7 @@ from trading.watch import Watch
 log = logging.getLogger(__name__)
 
 
-class Market(Snapshots):
+class Market(Snapshots, Protocol):
     """What the desk needs of the market."""
 
     source: str
@@ -83,12 +86,12 @@ class Desk:
         self.panel = panel
         self.off = off  # personas of the playbook that are not armed, and why
         self.resumed_at = resumed_at
+        self.lanes = Lanes(self._on_fault)
         self.execution = Execution(venue=venue, book=book, closed=self._on_closed)
-        self.reconciler = Reconciler(venue=venue, book=book, execution=self.execution)
+        self.reconciler = Reconciler(venue=venue, book=book, execution=self.execution, in_lane=self.lanes.run)
         self.watch = Watch(book=book, execution=self.execution, every=playbook.schedule.watch_every)
         self.cycle = Cycle(market=market, book=book, playbook=playbook, panel=panel, repeats_until=resumed_at)
         self.waits = Waits(book.state.waits_since or book.clock.now())
-        self.lanes = Lanes(self._on_fault)
         self.faults: dict[str, str] = {}
         self.ended: set[Symbol] = set()
         self.last_decision = ""
@@ -142,8 +145,7 @@ class Desk:
         """Reconcile first, then say what was found, then go on."""
         self.venue.listen(self.receive)
         await self.reconciler.run()
-        for symbol in sorted(self.book.taken()):
-            await self.execution.attend(symbol)
+        # What is unfinished is attended to with the first quotes, not now: nothing is sent at a price from before.
         self.book.roll_day(self.market.quote)
         started = DeskStarted(
             at=self.now(),
@@ -186,7 +188,7 @@ class Desk:
                 self.lanes.post(update.symbol, lambda: self.execution.on_fill(update))
             case OrderReport():
                 self.lanes.post(update.order.symbol, lambda: self.execution.on_report(update))
-            case _:
+            case FundingPayment():
                 self.lanes.post(update.symbol, lambda: self.execution.on_funding(update))
 
     def on_quote(self, quote: Quote) -> None:
@@ -256,13 +258,14 @@ class Desk:
         for decision in made.decisions:
             self._decided[decision.symbol] = now
             self.waits.add(decision)
-            confidence = decision.verdict.confidence / 1e6
-            self.last_decision = f"{decision.id} {decision.outcome} {confidence:.2f}"
+            self.last_decision = f"{decision.id} {decision.outcome} {shown(decision.verdict.confidence)}"
         for entry in made.entries:
             self.lanes.post(entry.symbol, lambda o=entry: self._enter(o), urgent=False)  # type: ignore[misc]
 
     async def _enter(self, order: Order) -> None:
         """Send an entry unless the world has changed since it was approved."""
+        if self.book.orders.get(order.client_id) != order:
+            return  # it was looked up in the meantime, not found, and given up
         if self.book.state.trading is TradingState.HALTED:
             await self.execution.withdraw(order, "halted before it was sent")
         else:
@@ -319,19 +322,14 @@ class Desk:
             raise Misuse(f"There is no open position {command.position_id}.")
         if position.closing is not None:
             return f"{command.position_id} is being closed already: {position.closing.value}."
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def close() -> None:
             # Looked up again: a fill may have come in between.
             now = self.book.positions.get(command.position_id)
-            try:
-                if now is not None:
-                    await self.execution.close(now, ExitReason.MANUAL, f"by {command.by}")
-            finally:
-                done.set_result(None)
+            if now is not None:
+                await self.execution.close(now, ExitReason.MANUAL, f"by {command.by}")
 
-        self.lanes.post(position.symbol, close)
-        await done
+        await self.lanes.run(position.symbol, close)
         return f"Closing {base_of(position.symbol)} {position.direction.value} {position.quantity:f} at market."
 
     async def _set_phase(self, command: SetPhase) -> str:

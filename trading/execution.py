@@ -69,44 +69,54 @@ class Execution:
     # --- sending ------------------------------------------------------------------------------------------------
 
     async def send(self, order: Order) -> None:
-        """Send an order whose intent is in the journal already, once."""
-        exit = order.reduce_only
+        """Send an order whose intent is in the journal already, once.
+
+        From here on the journal is told what happened; it is not asked whether it may.
+        """
         try:
             report = await self.venue.submit(order, order.protection)
         except OrderRejected as error:
             if error.code == DUPLICATE:  # it is there already: nothing was refused, its fate has to be read
                 await self._uncertain(order, error.reason)
             else:
-                await self._end(order, OrderStatus.REJECTED, error.reason, exit=exit)
+                await self._end(order, OrderStatus.REJECTED, error.reason)
         except Transient as error:
-            await self._end(order, OrderStatus.ABANDONED, f"not sent: {error}", exit=exit)
+            await self._end(order, OrderStatus.ABANDONED, f"not sent: {error}")
         except UnknownOutcome as error:
             await self._uncertain(order, str(error))
         else:
-            await self._taken(order, report, exit=exit)
+            await self._taken(order, report)
 
     async def withdraw(self, order: Order, why: str) -> None:
         """An intent that is not going to be sent."""
         await self._end(order, OrderStatus.ABANDONED, why)
 
     async def _uncertain(self, order: Order, why: str) -> None:
-        uncertain = order.to(OrderStatus.UNKNOWN, at=self._now, note=why)
-        await self.book.commit([OrderUncertain(at=self._now, order=uncertain)], [uncertain], exit=order.reduce_only)
+        if self._stands(order):
+            uncertain = order.to(OrderStatus.UNKNOWN, at=self._now, note=why)
+            await self.book.commit([OrderUncertain(at=self._now, order=uncertain)], [uncertain], exit=True)
 
-    async def _taken(self, order: Order, report: OrderReport, *, exit: bool) -> None:
+    async def _taken(self, order: Order, report: OrderReport) -> None:
         """The venue has it. Its fills come as updates of their own, also those of an order that is done already."""
-        sent = order.to(OrderStatus.OPEN, at=report.at)
-        await self.book.commit([OrderSent(at=self._now, order=sent)], [sent], exit=exit)
+        if self._stands(order):
+            sent = order.to(OrderStatus.OPEN, at=report.at)
+            await self.book.commit([OrderSent(at=self._now, order=sent)], [sent], exit=True)
 
-    async def _end(self, order: Order, status: OrderStatus, why: str, *, exit: bool = False) -> None:
+    def _stands(self, order: Order) -> bool:
+        """Whether an order is still as it was before the venue was asked: its fills may have overtaken the answer."""
+        return self.book.orders.get(order.client_id) == order
+
+    async def _end(self, order: Order, status: OrderStatus, why: str) -> None:
         """An order that will do nothing more; an entry takes its guard with it."""
+        if not self._stands(order):
+            return
         ended = order.to(status, at=self._now, note=why)
         guards: list[Order] = []
         if order.leg is Leg.ENTRY and PositionId(order.decision_id) not in self.book.positions:
             legs = (Leg.STOP, Leg.TARGET)
             guards = [o for leg in legs for o in self.book.orders_for(order.decision_id, leg)]
         gone = [g.to(OrderStatus.ABANDONED, at=self._now, note="its entry came to nothing") for g in guards]
-        await self.book.commit([OrderEnded(at=self._now, order=ended)], [ended, *gone], exit=exit)
+        await self.book.commit([OrderEnded(at=self._now, order=ended)], [ended, *gone], exit=True)
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
@@ -143,6 +153,13 @@ class Execution:
         if fill.id in self.book.fills:
             return
         self.book.fills.add(fill.id)
+        try:
+            await self._apply(fill)
+        except Exception:
+            self.book.fills.discard(fill.id)  # it was not: the venue's cursor must not move behind it
+            raise
+
+    async def _apply(self, fill: Fill) -> None:
         order = self.book.orders.get(fill.client_id)
         if order is None:
             await self._foreign(fill)
@@ -219,14 +236,28 @@ class Execution:
 
     async def on_report(self, report: OrderReport) -> None:
         """An order's state as the venue tells it. Fills are told apart from it; here only ends matter."""
-        order = self.book.orders.get(report.order.client_id)
-        status = report.order.status
-        if order is None or not status.final or status is OrderStatus.FILLED or status is order.status:
+        order = self._ended_by(report)
+        if order is not None and report.order.filled > order.filled:  # its end has overtaken its fills
+            await self.catch_up(order.symbol)
+            order = self._ended_by(report)
+        if order is None:
             return
-        await self._end(order, status, report.order.note or status.value, exit=order.reduce_only)
-        position = self.book.positions.get(PositionId(order.decision_id))
-        if position and order.leg in _BY_ORDER and position.closing is None:
-            naked = replace(position, guard=Guard.PENDING, guard_since=self._now)
+        await self._end(order, report.order.status, report.order.note or report.order.status.value)
+        if order.leg in _BY_ORDER:
+            await self.doubt(PositionId(order.decision_id))
+
+    def _ended_by(self, report: OrderReport) -> Order | None:
+        """Our order, when the report ends it otherwise than by filling it."""
+        order, status = self.book.orders.get(report.order.client_id), report.order.status
+        if order is None or not status.final or status is OrderStatus.FILLED or status is order.status:
+            return None
+        return order
+
+    async def doubt(self, position: PositionId) -> None:
+        """A guard that was there is gone: it has to be seen again within the time a new one has."""
+        found = self.book.positions.get(position)
+        if found is not None and found.guard is Guard.CONFIRMED and found.closing is None:
+            naked = replace(found, guard=Guard.PENDING, guard_since=self._now)
             await self.book.commit([], [naked], exit=True)
 
     async def on_funding(self, payment: FundingPayment) -> None:
@@ -292,26 +323,39 @@ class Execution:
             return
         if report is not None:
             if order.status in _UNSENT:
-                await self._taken(order, report, exit=order.reduce_only)
-            await self.catch_up()
+                await self._taken(order, report)
+            await self.catch_up(order.symbol)
             await self.on_report(report)
             return
         waited = self._now - (order.changed_at or order.created_at)
         if order.status is OrderStatus.INTENDED or (order.status is OrderStatus.UNKNOWN and waited >= LOOK_FOR):
-            await self._end(order, OrderStatus.ABANDONED, "never reached the venue", exit=order.reduce_only)
+            await self._end(order, OrderStatus.ABANDONED, "never reached the venue")
         elif order.status not in _UNSENT:
-            await self._end(order, OrderStatus.EXPIRED, "the venue no longer knows it", exit=order.reduce_only)
+            await self._end(order, OrderStatus.EXPIRED, "the venue no longer knows it")
 
-    async def catch_up(self) -> dict[str, str]:
-        """Apply fills and funding that were told to nobody, oldest first; the cursors behind the last of each."""
-        fills = await self.venue.fills(self.book.state.last_fill)
-        for fill in fills:
-            await self.on_fill(fill)
-        payments = await self.venue.funding(self.book.state.last_funding)
-        for payment in payments:
-            await self.on_funding(payment)
-        cursors = {"last_fill": fills[-1].id} if fills else {}
-        return cursors | ({"last_funding": payments[-1].id} if payments else {})
+    async def catch_up(self, symbol: Symbol) -> None:
+        """Apply what was told to nobody on one instrument; only its lane may do that."""
+        try:
+            fills = await self.venue.fills(self.book.state.last_fill)
+            payments = await self.venue.funding(self.book.state.last_funding)
+        except (Transient, UnknownOutcome) as error:
+            log.warning("fills on %s: %s", symbol, error)
+            return
+        for update in self.unheard(fills, payments):
+            if update.symbol == symbol:
+                await self.on_update(update)
+
+    def unheard(self, fills: Sequence[Fill], payments: Sequence[FundingPayment]) -> list[Fill | FundingPayment]:
+        """What of this is not applied yet, oldest first; at one time funding comes first, as the desk acts after it."""
+        new: list[Fill | FundingPayment] = [p for p in payments if p.id not in self.book.funding]
+        new += [f for f in fills if f.id not in self.book.fills]
+        return sorted(new, key=lambda update: update.at)
+
+    async def on_update(self, update: Fill | FundingPayment) -> None:
+        if isinstance(update, Fill):
+            await self.on_fill(update)
+        else:
+            await self.on_funding(update)
 
     async def confirm(self, position: Position) -> None:
         """Read stop and target back from the venue; close the position when they are not there in time."""
@@ -350,15 +394,18 @@ class Execution:
 
     async def sweep(self, symbol: Symbol) -> None:
         """Cancel what a closed position left behind, before the instrument may be entered again."""
+        gone: list[Order] = []
         for order in self.book.orders_on(symbol):
-            if order.leg is Leg.ENTRY or PositionId(order.decision_id) in self.book.positions:
-                continue
+            if self.book.orders_for(order.decision_id, Leg.ENTRY) or PositionId(order.decision_id) in self.book.positions:
+                continue  # an entry on its way, and the guard that goes with it
             try:
                 await self.venue.cancel(symbol, order.client_id)
             except (Transient, UnknownOutcome) as error:
                 log.warning("leftover %s not cancelled yet: %s", order.client_id, error)
                 continue
-            await self._end(order, _gone(order), "left over after the close")
+            gone.append(order.to(_gone(order), at=self._now, note="left over after the close"))
+        if gone:
+            await self.book.commit([OrderEnded(at=self._now, order=o) for o in gone], gone, exit=True)
 
     @property
     def _now(self) -> datetime:

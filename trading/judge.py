@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trading.decision import MICRO, Abstention, Action, Opinion, Tally, Verdict
+from trading.decision import MICRO, Abstention, Action, Opinion, Tally, Verdict, shown
 from trading.playbook import JudgePolicy, Quorum
 
 
@@ -103,13 +103,13 @@ def _for_entry(t: Tally, policy: JudgePolicy) -> str:
     return (
         f"{t.lead.value} leads {_points(max(t.long, t.short))} to {_points(min(t.long, t.short))} "
         f"with {t.standing} voices; "
-        f"confidence {t.confidence / MICRO:.2f} reaches {policy.min_confidence:.2f}"
+        f"confidence {shown(t.confidence)} reaches {policy.min_confidence:.2f}"
     )
 
 
 def _for_waiting(t: Tally, policy: JudgePolicy) -> str:
     if t.lead is not Action.WAIT:
-        return f"{t.lead.value} leads, but confidence {t.confidence / MICRO:.2f} is under {policy.min_confidence:.2f}"
+        return f"{t.lead.value} leads, but confidence {shown(t.confidence)} is under {policy.min_confidence:.2f}"
     if t.long == t.short:
         return "nobody leads" if t.long == 0 else f"a tie at {_points(t.long)}"
     ahead, behind = max(t.long, t.short), min(t.long, t.short)

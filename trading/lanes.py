@@ -33,6 +33,20 @@ class Lanes:
         self._idle.clear()
         self._queues[symbol].put_nowait((0 if urgent else 1, next(self._numbers), job))
 
+    async def run(self, symbol: Symbol, job: Job) -> None:
+        """Queue an urgent job and wait until it is done, or has failed. Never from inside the same lane: it would wait
+        for itself."""
+        done = asyncio.Event()
+
+        async def told() -> None:
+            try:
+                await job()
+            finally:
+                done.set()
+
+        self.post(symbol, told)
+        await done.wait()
+
     @property
     def idle(self) -> bool:
         return self._unfinished == 0

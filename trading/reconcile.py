@@ -1,28 +1,35 @@
 """The venue's books against ours: at start and every 30 s. Unknown is not empty: it freezes entries."""
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from trading.book import Book
 from trading.errors import Transient, UnknownOutcome
 from trading.execution import Execution
+from trading.lanes import Job
 from trading.messages import BooksAgreed, BooksDisagreed, Event, OrderReport, VenueBack, VenueLost
-from trading.model import Balance, Holding, Symbol
+from trading.model import Balance, Fill, FundingPayment, Guard, Holding, Position, Symbol
 from trading.ports import Venue
 
 log = logging.getLogger(__name__)
 
 ACCOUNT = Symbol("account")  # stands for the balance among the instruments that can disagree
 OURS = "gv-"
+GATHER = 50  # fills and payments behind the cursor before it is moved
 CENT = Decimal("0.01")  # a wallet is told with fewer digits than our sums have
 
 
 class Reconciler:
-    def __init__(self, *, venue: Venue, book: Book, execution: Execution) -> None:
+    def __init__(
+        self, *, venue: Venue, book: Book, execution: Execution, in_lane: Callable[[Symbol, Job], Awaitable[None]]
+    ) -> None:
         self.venue = venue
         self.book = book
         self.execution = execution
+        self._in_lane = in_lane  # all that touches an instrument goes through its lane
+        self._behind: tuple[set[str], set[str]] = set(), set()  # fills and payments behind the cursors
         self.lost_at: datetime | None = None
         self.differences: dict[Symbol, str] = {}  # seen now; entries are frozen
         self.told: dict[Symbol, str] = {}  # seen twice in a row, and said
@@ -38,7 +45,11 @@ class Reconciler:
     async def run(self) -> None:
         """Catch up with what was missed, then compare. A difference is said when it is still there at the next look."""
         try:
-            cursors, holdings = await self._read()
+            fills = await self.venue.fills(self.book.state.last_fill)
+            payments = await self.venue.funding(self.book.state.last_funding)
+            for update in self.execution.unheard(fills, payments):
+                await self._in_lane(update.symbol, lambda u=update: self.execution.on_update(u))  # type: ignore[misc]
+            holdings = await self._read()
         except (Transient, UnknownOutcome) as error:
             await self._lose(str(error))
             return
@@ -54,25 +65,51 @@ class Reconciler:
         events += [BooksAgreed(at=self._now, symbol=s) for s in self.told if s not in seen]
         self.told = {s: why for s, why in (self.told | lasting).items() if s in seen}
         self.differences = seen
+        await self._note(events, fills, payments)
+
+    async def _note(self, events: Sequence[Event], fills: Sequence[Fill], payments: Sequence[FundingPayment]) -> None:
+        """Move the cursors behind what is applied. A few are let gather: a commit for each would be waste.
+
+        Their ids are forgotten one round later: a stream may tell again what it told a moment ago.
+        """
+        if self.execution.unheard(fills, payments):
+            fills, payments = (), ()  # one of them could not be applied: it must not be passed over
+        if not events and len(fills) + len(payments) < GATHER:
+            return
+        cursors = {"last_fill": fills[-1].id} if fills else {}
+        cursors |= {"last_funding": payments[-1].id} if payments else {}
         if events or cursors:
             await self.book.commit(events, desk=cursors, exit=True)
-            self.book.fills.clear()
-            self.book.funding.clear()
+            self.book.fills -= self._behind[0]
+            self.book.funding -= self._behind[1]
+            self._behind = {f.id for f in fills}, {p.id for p in payments}
 
-    async def _read(self) -> tuple[dict[str, str], tuple[Holding, ...]]:
-        """Everything the venue tells, fills first, so that what is compared is of one moment."""
-        cursors = await self.execution.catch_up()
+    async def _read(self) -> tuple[Holding, ...]:
+        """What the venue holds, after its fills were read, so that both sides are of one moment."""
+        guarded = [p for p in self.book.positions.values() if p.guard is Guard.CONFIRMED and p.closing is None]
         orders = await self.venue.open_orders()
         holdings = await self.venue.positions()
         self.balance = await self.venue.balance()
+        await self._missed(guarded, orders)
         for report in orders:
-            await self._orphan(report)
-        return cursors, holdings
+            await self._orphan(report, holdings)
+        return holdings
 
-    async def _orphan(self, report: OrderReport) -> None:
-        """A working order with our name that no book of ours knows: it must not meet the next position."""
+    async def _missed(self, guarded: Sequence[Position], orders: Sequence[OrderReport]) -> None:
+        """Guards that were confirmed, and have gone without a word."""
+        there = {report.order.client_id for report in orders}
+        for position in guarded:
+            if not {position.protection.stop_id, position.protection.target_id} <= there:
+                await self._in_lane(position.symbol, lambda p=position: self.execution.doubt(p.id))  # type: ignore[misc]
+
+    async def _orphan(self, report: OrderReport, holdings: Sequence[Holding]) -> None:
+        """A working order with our name that no book of ours knows: it must not meet the next position.
+
+        Unless the venue holds a position there that we do not: then it may be all that guards it.
+        """
         order = report.order
-        if order.client_id.startswith(OURS) and order.client_id not in self.book.orders:
+        guarding = self.book.on(order.symbol) is None and any(h.symbol == order.symbol for h in holdings)
+        if order.client_id.startswith(OURS) and order.client_id not in self.book.orders and not guarding:
             log.warning("cancelling %s on %s: it belongs to nothing", order.client_id, order.symbol)
             await self.venue.cancel(order.symbol, order.client_id)
 

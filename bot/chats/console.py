@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import sys
 import textwrap
 import threading
@@ -13,6 +14,8 @@ from typing import TextIO
 from bot.chats.transcript import Transcript
 from bot.surface import Card, ChatRefused, Identity, Request
 from trading.clock import SystemClock
+
+log = logging.getLogger(__name__)
 
 DESTINATION = "console:main"
 OWNER = Identity(platform="console", id="owner")
@@ -119,8 +122,13 @@ class Console:
         return key
 
     def _show(self, card: Card, *, folded: bool) -> None:
-        if not self._quiet:
+        if self._quiet:
+            return
+        try:
             self._print(*layout(card, folded=folded))
+        except OSError as error:  # the pipe or terminal was closed; the desk goes on
+            self._quiet = True
+            log.warning("the terminal is gone (%s): from here on only the transcript is written", error.strerror)
 
     async def run(self, handle: Handle) -> None:
         """Read commands until somebody asks to stop."""

@@ -79,7 +79,7 @@ class Gate:
             self._inside = False
             self._tell()
 
-    async def clear(self) -> None:
+    async def await_turn(self) -> None:
         """Wait until an alert could enter, without entering."""
         await self._wait(first=False)
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import SecretStr
 from telegram import BotCommand, Update
 from telegram.error import BadRequest, TelegramError
@@ -17,7 +18,7 @@ from telegram.ext import Application, ApplicationBuilder, TypeHandler
 from telegram.request import HTTPXRequest
 
 from bot.chats.pace import Limits
-from bot.chats.telegram_inbox import PLATFORM, Handle, Inbox
+from bot.chats.telegram_inbox import PLATFORM, Handle, Inbox, Patience
 from bot.chats.telegram_sender import Sender, describe
 from bot.chats.telegram_watch import OnTrouble, Polling, Watch
 from bot.surface import Card, ChatRefused
@@ -41,7 +42,7 @@ class Timing:
     poll: timedelta = timedelta(seconds=10)  # how long Telegram keeps a poll open
     settle: timedelta = timedelta(seconds=60)  # without a conflict for so long, the second poller is gone
     read: timedelta = timedelta(seconds=20)  # for an answer to what we send
-    first_pause: timedelta = timedelta(seconds=1)  # before connecting again; doubles up to ...
+    first_pause: timedelta = timedelta(seconds=1)  # before connecting or answering again; doubles up to ...
     longest_pause: timedelta = timedelta(seconds=60)
     reply_for: timedelta = timedelta(minutes=5)  # an answer that could not be delivered for so long is given up
     stop: timedelta = timedelta(seconds=1)  # for each step of stopping
@@ -91,13 +92,13 @@ class Telegram:
         self._url = base_url(url)
         self._menu = tuple(BotCommand(name, text[:_DESCRIPTION]) for name, text in menu)
         self._timing = timing or Timing()
+        self._certificates = httpx.create_ssl_context()
         self._watch = Watch(clock=clock, settle=self._timing.settle, on_trouble=on_trouble)
-        self._sender = Sender(
-            token=self._token, base_url=self._url, request=self._request(), limits=limits or Limits()
+        self._sender = Sender(token=self._token, base_url=self._url, request=self._request(), limits=limits or Limits())
+        patience = Patience(
+            first=self._timing.first_pause, longest=self._timing.longest_pause, altogether=self._timing.reply_for
         )
-        self._inbox = Inbox(
-            handle=handle, sender=self._sender, clock=clock, urgent=urgent, reply_for=self._timing.reply_for
-        )
+        self._inbox = Inbox(handle=handle, sender=self._sender, clock=clock, urgent=urgent, patience=patience)
 
     @property
     def state(self) -> Capability:
@@ -106,10 +107,10 @@ class Telegram:
     async def send(self, destination: str, card: Card, *, key: str, silent: bool) -> str:
         return await self._sender.send(_chat(destination), card, key=key, silent=silent)
 
-    async def clear(self, destination: str) -> None:
+    async def await_turn(self, destination: str) -> None:
         """Wait until the pace of this chat lets an alert go."""
         with suppress(ChatRefused):  # not a chat: `send` says so
-            await self._sender.clear(_chat(destination))
+            await self._sender.await_turn(_chat(destination))
 
     async def close(self) -> None:
         """After the last `send`; `run` leaves the way out open, so that a stopping desk can say goodbye."""
@@ -155,6 +156,7 @@ class Telegram:
                     error_callback=self._watch.failed,
                 )
             await app.start()
+            self._watch.answered()  # by getMe; the first poll may stay open for long
             await self._watch.refused.wait()
         finally:
             self._watch.refused.clear()
@@ -182,8 +184,9 @@ class Telegram:
         return HTTPXRequest(_CONNECTIONS, read_timeout=read, pool_timeout=read, httpx_kwargs=self._client())
 
     def _client(self) -> dict[str, Any]:
-        """A proxy from the environment is for the internet, never for this machine."""
-        return {"trust_env": self._url == DEFAULT_BASE_URL}
+        """A proxy from the environment is for the internet, never for this machine. One set of certificates does for
+        all connections: it takes long to load, and much memory."""
+        return {"trust_env": self._url == DEFAULT_BASE_URL, "verify": self._certificates}
 
     async def _set_menu(self, app: _App) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -22,21 +23,29 @@ _Answer = Callable[[Card | None], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 _USED = ("cf:", "no:")  # buttons that are good for one tap
-_LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How an answer that could not be delivered is tried again."""
+
+    first: timedelta  # pause, doubled up to ...
+    longest: timedelta
+    altogether: timedelta
 
 
 class Inbox:
     """Every message and every tap becomes a Request to `handle`, in the order of its chat; `urgent` commands pass."""
 
     def __init__(
-        self, *, handle: Handle, sender: Sender, clock: Clock, urgent: frozenset[str], reply_for: timedelta
+        self, *, handle: Handle, sender: Sender, clock: Clock, urgent: frozenset[str], patience: Patience
     ) -> None:
         self.name = ""  # the bot's user name, once known
         self._handle = handle
         self._sender = sender
         self._clock = clock
         self._urgent = urgent
-        self._reply_for = reply_for.total_seconds()
+        self._patience = patience
         self._lanes: WeakValueDictionary[int, Lane] = WeakValueDictionary()
         self._at_work: set[asyncio.Task[Any]] = set()
 
@@ -87,7 +96,9 @@ class Inbox:
                 await self._insist(lambda: self._sender.send(chat, card, key=key, first=True))
 
         request = Request(who=_identity(query.from_user), place=f"{PLATFORM}:{chat}", button=data, at=self._clock.now())
-        await asyncio.gather(self._serve(chat, request, answer), self._acknowledge(query))
+        spinner = asyncio.create_task(self._acknowledge(query))
+        await self._serve(chat, request, answer)  # not as a task: its place in the lane is taken now
+        await spinner
 
     async def _serve(self, chat: int, request: Request, answer: _Answer) -> None:
         lane = self._lanes.setdefault(chat, Lane())
@@ -114,8 +125,8 @@ class Inbox:
 
     async def _insist(self, say: Callable[[], Awaitable[object]]) -> None:
         """Answers are in no outbox: they are tried again from here, while somebody may still be waiting for them."""
-        give_up = _now() + self._reply_for
-        pause = 1.0
+        give_up = _now() + self._patience.altogether.total_seconds()
+        pause = self._patience.first
         while True:
             try:
                 await say()
@@ -124,12 +135,12 @@ class Inbox:
                 log.warning("an answer was refused: %s", error)
                 return
             except ChatDown as error:
-                wait = pause if error.retry_after is None else error.retry_after
+                wait = pause.total_seconds() if error.retry_after is None else error.retry_after
                 if _now() + wait > give_up:
                     log.warning("an answer could not be delivered and is given up: %s", error)
                     return
             await asyncio.sleep(wait)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, self._patience.longest)
 
 
 def addressed(message: Message, bot: str) -> str | None:

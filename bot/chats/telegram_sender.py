@@ -50,7 +50,7 @@ class Sender:
 
     def __init__(self, *, token: str, base_url: str, request: BaseRequest, limits: Limits) -> None:
         self._request = request
-        self._bot = Bot(token, base_url=base_url, request=request)
+        self._bot = Bot(token, base_url=base_url, request=request, get_updates_request=request)  # it never polls
         self._pace = Pace(limits)
         self._moved: dict[int, int] = {}  # groups that became supergroups
         self._begun: OrderedDict[str, _Errand] = OrderedDict()
@@ -59,9 +59,9 @@ class Sender:
     async def close(self) -> None:
         await self._request.shutdown()
 
-    async def clear(self, chat: int) -> None:
+    async def await_turn(self, chat: int) -> None:
         """Wait until the pace lets an alert go."""
-        await self._pace.gate(chat).clear()
+        await self._pace.gate(chat).await_turn()
 
     async def send(
         self, chat: int, card: Card, *, key: str, silent: bool = False, first: bool = False, reply_to: int | None = None
@@ -166,7 +166,7 @@ class Sender:
                 raise ChatDown(describe(error)) from error
 
     def _forget(self, done: str) -> None:
-        self._begun.pop(done)
+        self._begun.pop(done, None)
         for known in (self._begun, self._done):
             while len(known) > _REMEMBERED:
                 known.popitem(last=False)

@@ -46,7 +46,7 @@ class Watch:
         self.state = Capability(name="telegram", state=Armed.OFF, why="not started", since=clock.now())
 
     def answered(self) -> None:
-        """A poll was answered with updates, or with none."""
+        """Telegram answers: a poll with updates, or with none."""
         self._answered = True
         if self._down:
             self._down = ""

@@ -22,7 +22,7 @@ _REASON_KEPT = 120
 async def halt(context: Context, args: str) -> Card:
     done = await context.desk.obey(Halt(by=context.by, reason=args[:_REASON_KEPT]))
     resume = Button(label="Resume", data="do:/resume")
-    return card("halted", done, "Exits and protection go on. /resume starts entries again.", buttons=(resume,))
+    return card("halted", done, "/resume starts entries again; it asks first.", buttons=(resume,))
 
 
 @command(

@@ -43,7 +43,7 @@ def answer_line(answer: GateAnswer) -> str:
     """One rule of the gate: what it saw against what it allows."""
     word = "passed" if answer.passed else "refused"
     tail = f" ({answer.reason})" if answer.reason else ""
-    return f"{answer.rule} {word}: {answer.value} against {answer.limit}{tail}"
+    return f"{answer.rule} {word}: {answer.value}, limit {answer.limit}{tail}"
 
 
 def size_line(plan: Plan) -> str:
@@ -96,7 +96,7 @@ def _denied(decision: Decision, gate: Denied) -> Card:
     return card(
         f"{_arrow(decision)} {base} {action} denied: {gate.rule}",
         gate.reason,
-        f"{gate.rule}: {refused.value} against {refused.limit}" if refused else "",
+        f"{gate.rule}: {refused.value}, limit {refused.limit}" if refused else "",
         f"Confidence {confidence(decision.verdict.confidence)}. {short_votes(decision)}",
         detail=_detail(decision, gate.answers),
         buttons=(why_button(decision.id),),

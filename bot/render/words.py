@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 
 from bot.surface import Button, Card
 from trading.model import Direction, Side, base_of
@@ -14,6 +14,7 @@ from trading.model import Direction, Side, base_of
 TITLE_LIMIT = 60  # a lock screen shows no more
 LINE_LIMIT = 200
 _MILLION = Decimal(1_000_000)
+_WIDE = Context(prec=100)  # rounding for the eye never fails for want of digits
 _AS_GIVEN = 8  # more decimals than this is an average, not a price from a venue
 
 
@@ -33,7 +34,7 @@ def _decimals(value: Decimal) -> int:
 
 def rounded(value: Decimal, decimals: int) -> Decimal:
     """Half to even, and never a negative zero."""
-    cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN) if value.adjusted() < 20 else value
+    cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, _WIDE)
     return abs(cut) if cut == 0 else cut
 
 

@@ -83,6 +83,7 @@ class PaperMarket:
         self._numbers = count(1)
         self.updates: list[VenueUpdate] = []
         self.bars: dict[Symbol, list[tuple[Candle, Quote]]] = {}
+        self.fundings: list[tuple[Symbol, datetime, Decimal, Decimal]] = []
         self.venue = self._open()
 
     def _open(self) -> PaperVenue:
@@ -91,10 +92,12 @@ class PaperMarket:
         return venue
 
     def restart(self) -> None:
-        """As after a kill: a new venue on the same file, and the feed begins with the last bar again."""
+        """As after a kill: a new venue on the same file, and the feed begins with the last bar and funding again."""
         self.venue = self._open()
         for bars in self.bars.values():
             self.venue.advance(*bars[-1])
+        for funding in self.fundings[-1:]:
+            self.venue.settle_funding(*funding)
 
     def bar(
         self,
@@ -126,6 +129,12 @@ class PaperMarket:
 
     def flat_bar(self, price: str | int, *, volume: str | int = 1000, symbol: Symbol = BTC) -> None:
         self.bar(price, price, price, price, volume=volume, symbol=symbol)
+
+    def fund(self, rate: str | int, *, symbol: Symbol = BTC) -> None:
+        """Settle funding at the close of the last bar, on its mark."""
+        candle, quote = self.bars[symbol][-1]
+        self.fundings.append((symbol, candle.closed_at, d(rate), quote.mark))
+        self.venue.settle_funding(*self.fundings[-1])
 
     def order(self, side: Side, quantity: str | int, **changes: Any) -> Order:
         number = next(self._numbers)

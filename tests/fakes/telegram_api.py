@@ -205,6 +205,11 @@ class TelegramApi:
     def texts(self, chat: int) -> list[str]:
         return [m.text for m in self.inbox(chat)]
 
+    @property
+    def polling(self) -> bool:
+        """Whether somebody's long poll is open."""
+        return self._poller is not None and not self._poller.done()
+
     def made(self, method: str) -> list[Call]:
         return [call for call in self.calls if call.method == method]
 

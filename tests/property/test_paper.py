@@ -56,7 +56,10 @@ class Send:
 
     async def __call__(self, market: PaperMarket) -> None:
         last = market.bars[BTC][-1][0].close
+        falls = (self.side is Side.SELL) == (self.kind is OrderKind.STOP)
         where = at_percent(last, self.percent)
+        if self.kind in (OrderKind.STOP, OrderKind.TAKE_PROFIT):  # mostly on the side where it guards
+            where = at_percent(last, -abs(self.percent) if falls else abs(self.percent))
         order = market.order(
             self.side,
             str(Decimal(self.hundredths) / 100),
@@ -95,14 +98,16 @@ class Funding:
     rate: int  # hundredths of a percent
 
     async def __call__(self, market: PaperMarket) -> None:
-        candle, quote = market.bars[BTC][-1]
-        market.venue.settle_funding(BTC, candle.closed_at, Decimal(self.rate) / 10_000, quote.mark)
+        market.fund(str(Decimal(self.rate) / 10_000))
 
 
 @dataclass(frozen=True)
 class End:
+    luck: int  # hypothesis loves to repeat itself, and an ended market refuses nearly all
+
     async def __call__(self, market: PaperMarket) -> None:
-        market.venue.end_of_data(BTC)
+        if self.luck == 7:
+            market.venue.end_of_data(BTC)
 
 
 percents = st.integers(-6, 6)
@@ -112,15 +117,15 @@ bars = st.builds(Bar, percents, percents, st.integers(0, 5), volumes)
 sends = st.builds(
     Send,
     st.sampled_from(Side),
-    st.sampled_from([OrderKind.MARKET, OrderKind.MARKET, OrderKind.LIMIT, OrderKind.STOP, OrderKind.TAKE_PROFIT]),
+    st.sampled_from([OrderKind.MARKET] * 4 + [OrderKind.LIMIT] * 2 + [OrderKind.STOP, OrderKind.TAKE_PROFIT]),
     st.integers(5, 1000),
     percents,
-    st.booleans(),
+    st.sampled_from([False, False, False, True]),
     st.sampled_from([1, 3, 10, 20, 50]),
     guards,
 )
 fundings = st.builds(Funding, st.integers(-75, 75))
-rare = st.builds(Cancel, st.integers(0, 20)) | st.just(End())
+rare = st.builds(Cancel, st.integers(0, 20)) | st.builds(End, st.integers(0, 7))
 steps = st.lists(st.one_of(bars, sends, bars, sends, sends, fundings, rare), min_size=8, max_size=25)
 rules = st.builds(
     PaperRules, impact=st.sampled_from([d(0), d("0.005"), d("0.5")]), participation=st.sampled_from([d("0.1"), d(1)])
@@ -185,13 +190,13 @@ async def play(market: PaperMarket, actions: list[Step], *, restarts: frozenset[
 
 
 @given(actions=steps, rules=rules)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_money_is_conserved_and_reduce_only_reduces(actions: list[Step], rules: PaperRules) -> None:
     asyncio.run(play(a_market(rules), actions))
 
 
 @given(actions=steps, rules=rules, restarts=st.frozensets(st.integers(0, 24)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_restart_at_any_point_changes_nothing(
     actions: list[Step], rules: PaperRules, restarts: frozenset[int]
 ) -> None:

@@ -4,11 +4,12 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading.errors import BadHistory
@@ -190,7 +191,11 @@ def test_another_quote(tmp_path: Path) -> None:
 
 
 def test_blank_lines_and_carriage_returns_are_no_harm(tmp_path: Path) -> None:
-    a_file(tmp_path, "BTCUSDT.csv", "", f"{SIMPLE}\r", "", *(f"{a_line(hour)}\r\n" for hour in range(3)), header=None)
+    path = a_file(
+        tmp_path, "BTCUSDT.csv", "", f"{SIMPLE}\r", "", *(f"{a_line(hour)}\r\n" for hour in range(3)), header=None
+    )
+    assert len(only(load(tmp_path))) == 3
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r"))
     assert len(only(load(tmp_path))) == 3
 
 
@@ -306,6 +311,27 @@ def test_no_usable_file(tmp_path: Path) -> None:
     assert "no candle file to use" in message
     assert "its folders are spot" in message
     assert "not a directory" in refused(tmp_path / "nowhere")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_damage_is_one_clear_error_or_none(data: st.DataObject) -> None:
+    raw = "\n".join([BINANCE, *(a_kline(hour) for hour in range(12)), ""]).encode()
+    place = data.draw(st.integers(0, len(raw)))
+    junk = data.draw(
+        st.binary(max_size=3) | st.sampled_from([b",", b"\n", b"\r", b'"', b"nan", b"e400", b"-", b"_", b"\0"])
+    )
+    damaged = raw[:place] + junk + raw[place + data.draw(st.integers(0, 40)) :]
+    with TemporaryDirectory() as directory:
+        (Path(directory) / "BTCUSDT.csv").write_bytes(damaged)
+        message = ""
+        try:
+            series = only(load(Path(directory)))
+            assert all(series.candle(row).volume >= 0 for row in range(len(series)))
+        except BadHistory as error:
+            message = str(error)
+    assert not message or "BTCUSDT.csv" in message
+    assert "\n" not in message
 
 
 # --- intervals

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.storage_builders import (
     BTC,
     MINUTE,
     D,
+    a_database,
     a_decision,
     a_fill,
     a_position,
@@ -36,7 +38,7 @@ ETH = "ETH/USDT:USDT"
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(tmp_path / "gavel.db")
+    opened = await a_database(tmp_path / "gavel.db")
     yield opened
     await opened.close()
 
@@ -145,10 +147,11 @@ def test_totals_never_round(parts: list[tuple[Decimal, Decimal, Decimal]]) -> No
             upsert(connection, TRADES, [to_row(trade) | {"seq": 1} for trade in trades])
         found = _totals(connection, since=None)
     engine.dispose()
-    scale = 10**18
-    exact = sum(int(g.scaleb(18)) - int(f.scaleb(18)) + int(p.scaleb(18)) for g, f, p in parts)
-    assert found.net.scaleb(18) == exact or int(found.net * scale) == exact
-    assert (found.count, found.won + found.lost) == (len(parts), found.net)
+    nets = [Fraction(g) - Fraction(f) + Fraction(p) for g, f, p in parts]
+    assert Fraction(found.net) == sum(nets)
+    assert Fraction(found.won) == sum(net for net in nets if net > 0)
+    assert Fraction(found.lost) == sum(net for net in nets if net <= 0)
+    assert found.count == len(parts)
 
 
 # --- events --------------------------------------------------------------------------------------------------------

@@ -33,7 +33,9 @@ def check_golden(name: str, text: str) -> None:
     if os.environ.get("GAVEL_GOLDEN") == "write":
         path.write_text(text)
     assert path.is_file(), f"no golden file {name}: write it with GAVEL_GOLDEN=write"
-    diff = "\n".join(difflib.unified_diff(path.read_text().splitlines(), text.splitlines(), "golden", "now", lineterm=""))
+    diff = "\n".join(
+        difflib.unified_diff(path.read_text().splitlines(), text.splitlines(), "golden", "now", lineterm="")
+    )
     assert not diff, f"{name}:\n{diff}"
 
 
@@ -53,6 +55,13 @@ def test_alert_wears_mode_and_market(name: str) -> None:
     assert card is not None
     assert card.title.startswith("PAPER ")
     assert "history: hourly candles" in card.lines[-1]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_buttons_fit_into_telegrams_64_bytes(name: str) -> None:
+    card = render_event(EVENTS[name], ABOUT)
+    assert card is not None
+    assert all(len(button.data.encode()) <= 64 for button in card.buttons)
 
 
 def test_every_event_has_words_or_is_said_to_have_none() -> None:
@@ -118,7 +127,8 @@ def test_a_confidence_under_a_border_never_reads_as_on_it(millionths: int, shown
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(61.4321, "61.43"), (-0.0123456, "-0.01235"), (0.0, "0"), (1e-12, "0"), (123456.7, "123,457"), (float("nan"), "not a number")],
+    [(61.4321, "61.43"), (-0.0123456, "-0.01235"), (0.0, "0"), (1e-12, "0"),
+     (123456.7, "123,457"), (float("nan"), "not a number")],
 )  # fmt: skip
 def test_evidence_has_four_significant_digits(value: float, shown: str) -> None:
     assert words.number(value) == shown

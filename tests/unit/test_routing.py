@@ -55,7 +55,9 @@ def test_risk_cannot_be_switched_off(kind: str) -> None:
     assert routing.change(HERE, kind, "silent") == "on"
 
 
-@pytest.mark.parametrize("name", ["halted", "resumed", "protection_failed", "books_disagreed", "venue_lost", "venue_back"])
+@pytest.mark.parametrize(
+    "name", ["halted", "resumed", "protection_failed", "books_disagreed", "venue_lost", "venue_back"]
+)
 def test_risk_overtakes(name: str) -> None:
     assert [r.lane for r in Routing([HERE])(EVENTS[name])] == [Lane.RISK]
 

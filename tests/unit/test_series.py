@@ -135,3 +135,19 @@ def test_aggregation_in_two_steps_is_aggregation_in_one(minutes: set[int]) -> No
     one = aggregate(fine, timedelta(hours=1))
     two = aggregate(aggregate(fine, timedelta(minutes=15)), timedelta(hours=1))
     assert [one.candle(row) for row in range(len(one))] == [two.candle(row) for row in range(len(two))]
+
+
+@given(st.sets(st.integers(0, 400), min_size=2, max_size=60), st.data())
+def test_parts_joined_are_the_whole(minutes: set[int], data: st.DataObject) -> None:
+    series = a_series(sorted(minutes))
+    cut = data.draw(st.integers(1, len(series) - 1))
+    whole = Series.joined([series.rows(0, cut), series.rows(cut, len(series))])
+    assert [whole.candle(row) for row in range(len(whole))] == [series.candle(row) for row in range(len(series))]
+    assert whole.gaps() == series.gaps()
+
+
+def test_taker_volume_of_some_parts_is_none_of_the_whole() -> None:
+    whole = Series.joined([a_series([0, 1]), a_series([2], taker=False)])
+    assert len(whole) == 3
+    assert whole.taker_buy is None
+    assert whole.trades is None

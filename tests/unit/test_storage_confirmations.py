@@ -10,7 +10,7 @@ import pytest
 from storage.confirmations import TTL, Confirmations, Refused, Taken, Why
 from storage.database import Database
 from storage.preferences import Preferences
-from tests.storage_builders import AT
+from tests.storage_builders import AT, a_database
 from trading.clock import ManualClock
 
 ME, STRANGER = "telegram:7", "telegram:8"

@@ -19,6 +19,7 @@ from tests.storage_builders import (
     BTC,
     MINUTE,
     D,
+    a_database,
     a_desk,
     a_payment,
     a_position,
@@ -191,7 +192,7 @@ async def test_mail_is_stamped_with_wall_time_and_the_journal_is_not(database: D
 async def test_two_equal_runs_have_equal_journals(tmp_path: Path) -> None:
     found = []
     for day in (0, 400):
-        database = await Database.open(tmp_path / f"{day}.db")
+        database = await a_database(tmp_path / f"{day}.db")
         journal = SqlJournal(database, route=to_console, wall=ManualClock(AT + timedelta(days=day)))
         await journal.commit([decided(), *an_entry()], [a_desk(), a_position()])
         query = text("SELECT * FROM journal ORDER BY seq")
@@ -274,7 +275,7 @@ async def test_the_hash_can_be_worked_out_by_hand(journal: SqlJournal, database:
 
 async def test_the_chain_goes_on_over_commits_batches_and_restarts(path: Path, database: Database) -> None:
     for part in range(3):
-        opened = await a_database(path)
+        opened = await Database.open(path)
         journal = SqlJournal(opened, route=lambda _: (), wall=ManualClock(AT))
         await journal.commit([BooksAgreed(at=AT + n * MINUTE, symbol=f"{part}-{n}") for n in range(500)])
         await opened.close()
@@ -285,6 +286,7 @@ SWAP = (
     "UPDATE journal SET seq = -1 WHERE seq = 3; UPDATE journal SET seq = 3 WHERE seq = 4; "
     "UPDATE journal SET seq = 4 WHERE seq = -1"
 )
+ADD = "INSERT INTO journal SELECT 6, at, kind, symbol, decision_id, body, hash, 'x' FROM journal WHERE seq = 5"
 TOUCHES = {
     "body": ("UPDATE journal SET body = replace(body, 'S-2', 'S-7') WHERE seq = 3", 3, "changed"),
     "time": ("UPDATE journal SET at = '2026-01-05T11:00:00.000000Z' WHERE seq = 4", 4, "changed"),
@@ -298,7 +300,7 @@ TOUCHES = {
     "cut off": ("DELETE FROM journal WHERE seq > 3", 4, "missing: the journal had 5 rows"),
     "emptied": ("DELETE FROM journal", 1, "missing"),
     "moved": (SWAP, 3, "does not follow"),
-    "added": ("INSERT INTO journal SELECT 6, at, kind, symbol, decision_id, body, hash, 'x' FROM journal WHERE seq = 5", 6, "changed"),
+    "added": (ADD, 6, "changed"),
     "head": ("UPDATE chain SET hash = 'x'", 5, "not the row the journal ended with"),
 }  # fmt: skip
 

@@ -1,16 +1,14 @@
 """What is to be told is told in order, and nothing of it is ever forgotten."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from storage.database import Database
 from storage.journal import SqlJournal
-from storage.outbox import DELIVERY_TRANSITIONS, Delivery, Lane, Outbox, Outgoing, Route, Wake
-from tests.storage_builders import AT, MINUTE
+from storage.outbox import DELIVERY_TRANSITIONS, Delivery, Lane, Outbox, Outgoing, Route
+from tests.storage_builders import AT, MINUTE, a_database
 from trading.clock import ManualClock
 from trading.errors import IllegalTransition
 from trading.messages import BooksAgreed, Event
@@ -154,14 +152,13 @@ async def test_one_wrong_id_stops_the_whole_step(database: Database, wall: Manua
     assert await outbox.pending(PHONE, 1) == [row]
 
 
-async def test_wake_tells_the_one_who_waits(database: Database, wall: ManualClock) -> None:
-    wake = Wake()
-    journal = SqlJournal(database, route=lambda _: [Route(destination=PHONE, lane=Lane.FILL)], wall=wall)
-    journal.wake.append(wake)
-    await journal.commit([BooksAgreed(at=AT, symbol="before the wait")])
-    await asyncio.wait_for(wake.wait(PHONE), 5)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(wake.wait(PHONE), timedelta(milliseconds=10).total_seconds())
-    waiting = asyncio.create_task(wake.wait(PHONE))
-    await journal.commit([BooksAgreed(at=AT, symbol="during it")])
-    await asyncio.wait_for(waiting, 5)
+async def test_many_are_sent_together_or_none(database: Database, wall: ManualClock, outbox: Outbox) -> None:
+    await tell(database, wall, "a", "b", "c")
+    a, b, c = await outbox.pending(PHONE, 10)
+    await outbox.sending([a.id, b.id])
+    with pytest.raises(IllegalTransition):
+        await outbox.sent_all({a.id: "1", c.id: "3"})
+    await outbox.sent_all({a.id: "1", b.id: "2"})
+    await outbox.sent_all({})
+    assert await outbox.depth() == {PHONE: (1, AT)}
+    assert await outbox.unfinished() == []

@@ -64,19 +64,30 @@ class Feed:
         self._rates: dict[Symbol, Decimal] = {}
         self._quotes: dict[Symbol, Quote] = {}
 
+    def stand(self, at: datetime) -> None:
+        """Know the market as it is at a moment, before the first step: what a desk needs that starts again."""
+        chapter = next(iter(self._chapters(at)), None)
+        if chapter is not None:
+            self._open(chapter)
+            self._now = to_ms(at)
+            self._rows = {s: int(c.searchsorted(self._now, side="right")) - 1 for s, c in _closings(chapter).items()}
+
     # --- playing ------------------------------------------------------------------------------------------------
 
     def steps(self, since: datetime | None = None) -> Iterator[Step]:
         """Every moment at which a bar closes, from `since` on (inclusive: that moment may have been interrupted)."""
         begin = to_ms(since) if since else 0
         for chapter in self._chapters(since):
-            self._chapter = chapter
-            self._closed = {s: f.series.closed for s, f in chapter.features.items()}
+            self._open(chapter)
             yield from self._play(chapter, begin)
+
+    def _open(self, chapter: Chapter) -> None:
+        self._chapter = chapter
+        self._closed = {s: f.series.closed for s, f in chapter.features.items()}
 
     def _play(self, chapter: Chapter, begin: int) -> Iterator[Step]:
         symbols = list(chapter.paths)
-        closed = {s: series.closed for s, series in chapter.paths.items()}
+        closed = _closings(chapter)
         moments = np.unique(np.concatenate([closed[s] for s in symbols])) if symbols else np.empty(0, np.int64)
         moments = moments[moments >= begin]
         if not len(moments):
@@ -189,6 +200,10 @@ class Feed:
             funding_rate=self._rates.get(symbol),
             source=self.source,
         )
+
+
+def _closings(chapter: Chapter) -> dict[Symbol, Ints]:
+    return {symbol: series.closed for symbol, series in chapter.paths.items()}
 
 
 def _gap(series: Series, row: int) -> tuple[datetime, datetime, int] | None:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from trading.decision import MICRO, Plan
+from trading.decision import MICRO, Plan, shown
 from trading.identity import client_id
 from trading.model import DecisionId, Direction, Instrument, Leg, Protection, Quote
 from trading.playbook import Exits, Playbook, Sizing
@@ -58,5 +58,5 @@ def plan_entry(
         notional=quantity * price,
         protection=protection_for(desk, decision, direction=direction, price=price, exits=exits, instrument=instrument),
         method="confidence",
-        size_note=f"confidence {confidence / MICRO:.2f}: {fraction:.1%} of equity as margin at {leverage}x{bound}",
+        size_note=f"confidence {shown(confidence)}: {fraction:.1%} of equity as margin at {leverage}x{bound}",
     )

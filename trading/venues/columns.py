@@ -150,7 +150,7 @@ def read_columns(path: Path, wanted: Aliases, *, headerless: Mapping[int, Sequen
         if kind in TEXT:
             return _from_text(path, _text(path, kind), wanted, headerless or {})
         return _from_columnar(path, kind, wanted)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as reason:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, csv.Error, pa.ArrowException) as reason:
         raise BadHistory(f"{name_of(path)}: cannot be read: {str(reason).splitlines()[0]}") from reason
 
 
@@ -171,16 +171,16 @@ def _from_text(path: Path, raw: bytes, wanted: Aliases, headerless: Mapping[int,
     import pyarrow as pa
     import pyarrow.csv as reader
 
-    head = [line for line in io.BytesIO(raw[:65536]) if line.strip()][:2]
+    head = [(number, line) for number, line in enumerate(raw[:65536].splitlines()) if line.strip()][:2]
     if not head:
         raise BadHistory(f"{name_of(path)}, line 1: the file is empty")
-    cells = [cell.strip() for cell in next(csv.reader([head[0].decode("utf-8", "replace")]))]
+    cells = [cell.strip() for cell in next(csv.reader([head[0][1].decode("utf-8", "replace")]))]
     has_header = not _is_time(cells[0])
     if has_header and len(head) == 1:
         raise BadHistory(f"{name_of(path)}, line 1: a header and no rows")
     names = [_plain(cell) for cell in cells] if has_header else _unnamed(path, cells, headerless)
     chosen = _choose(path, names, wanted)
-    skipped = raw[: raw.index(head[0])].count(b"\n") + has_header
+    skipped = head[0][0] + has_header
     try:
         table = reader.read_csv(
             io.BytesIO(raw),

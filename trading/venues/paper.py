@@ -3,8 +3,8 @@
 It is one-way and isolated: one position per instrument, margin = notional / leverage of the orders that made it. Each
 request and each bar is one durable transaction, and updates go out after it. A bar or a funding that was processed
 before is a no-op, so that after a crash the feed may begin again where the desk last was. A bar on which nothing
-happened leaves nothing in the store: the feed must begin with the last bar the desk has finished, so that the touch is
-known again.
+happened leaves nothing in the store, nor does a funding that met no position: before any request, the feed must begin
+with the last bar and funding the desk has finished, so that the touch and what was settled are known again.
 
 When an instrument's data end, what rests on it expires, and what is open can be closed in full at the last touch.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from trading.errors import OrderRejected, VenueDown
 from trading.messages import OrderReport, VenueUpdate
 from trading.model import (
+    EPOCH,
     ZERO,
     Balance,
     Candle,
@@ -77,6 +78,12 @@ class PaperVenue:
         self._store = PaperStore(store) if store else None
         self._account = self._load()
         self._receive: Callable[[VenueUpdate], None] | None = None
+
+    @property
+    def lived_until(self) -> datetime | None:
+        """Close of the last bar that any instrument has lived through; None for a venue that has seen none."""
+        last = max((market.closed_at for market in self._account.markets.values()), default=EPOCH)
+        return last if last > EPOCH else None
 
     # --- the market, in time order ---
 

@@ -28,7 +28,7 @@ class PaperRules:
 
 
 def money(amount: Decimal) -> Decimal:
-    return amount.quantize(SATOSHI, ROUND_HALF_EVEN)
+    return amount.quantize(SATOSHI, ROUND_HALF_EVEN) + 0  # + 0: no negative zero
 
 
 def taker_price(instrument: Instrument, side: Side, price: Decimal, *, impact: Decimal, share: Decimal) -> Decimal:

@@ -1,0 +1,288 @@
+"""`gavel`: run, demo, verify, playbook."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.render import performance_json, render_summary
+from bot.version import VERSION
+from trading import playbook as playbooks
+from trading.errors import GavelError
+
+SIM_SPEED = 1800.0  # half an hour each second: a trade, its guard and its exit are seen in the first minute
+CHAT_SPEED = 60.0  # with a phone at the other end: an hour a minute
+STOPPED, FAILED = 0, 1
+
+
+class Speed(click.ParamType[float | str]):
+    name = "speed"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """A number of market seconds per second, or "max"."""
+        if value == "max":
+            return "max"
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            self.fail(f'{value!r} is neither a number above 0 nor "max"', param, ctx)
+        return number
+
+
+class Span(click.ParamType[timedelta]):
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        span = playbooks.parse_span(value)
+        if not isinstance(span, timedelta):
+            self.fail(f"{value!r} is not a length of time like 5m or 1h", param, ctx)
+        return span
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="gavel")
+def gavel() -> None:
+    """A crypto-futures trading desk that lives in a chat. Paper money, unless you arm more."""
+
+
+@gavel.command()
+@click.option("--speed", type=Speed(), help="Market seconds per second, or max.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Database and records.")
+def run(speed: float | str | None, data_dir: Path | None) -> None:
+    """Start the desk: paper venue, simulated market, chat in this terminal and, with a token, on Telegram."""
+    _start(Wanted(speed=speed, data_dir=data_dir))
+
+
+@gavel.command()
+@click.option("--history", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Candle files.")
+@click.option("--funding", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Its funding rates.")
+@click.option("--interval", type=Span(), help="Which bars, where a directory holds several: 5m, 1h.")
+@click.option("--playbook", "playbook_name", help="A shipped playbook, or a TOML file.")
+@click.option("--speed", type=Speed(), help="Market seconds per second, or max (the default with --history).")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Database and records.")
+@click.option("--fresh", is_flag=True, help="Forget what this data directory holds, and begin anew.")
+@click.option("--seed", type=click.IntRange(0), help="Of the simulated market.")
+@click.option("--json", "as_json", is_flag=True, help="One object on standard output at the end, nothing else.")
+def demo(history: Path | None, playbook_name: str | None, **options: Any) -> None:
+    """Run the desk over candle files, or over the simulated market."""
+    _start(Wanted(history=history, playbook=playbook_name, demo=True, **options))
+
+
+@gavel.command()
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=None)
+def verify(data_dir: Path | None) -> None:
+    """Check the journal's hash chain, and name the first bad row."""
+    from storage.database import Database
+    from storage.verify import Broken
+    from storage.verify import verify as check
+
+    directory = data_dir or _settings().data_dir
+
+    async def look() -> int:
+        if not (directory / "gavel.db").is_file():
+            click.echo(f"no journal in {directory}", err=True)
+            return FAILED
+        database = await Database.open(directory / "gavel.db")
+        try:
+            found = await check(database)
+        finally:
+            await database.close()
+        if isinstance(found, Broken):
+            click.echo(f"broken at row {found.seq}: {found.what}", err=True)
+            return FAILED
+        click.echo(f"{found.rows} rows, unbroken; the last hash is {found.head}")
+        return STOPPED
+
+    sys.exit(_guarded(lambda: asyncio.run(look())))
+
+
+@gavel.group()
+def playbook() -> None:
+    """Look at playbooks."""
+
+
+@playbook.command(name="list")
+def list_() -> None:
+    """The shipped playbooks."""
+    for name in playbooks.available():
+        click.echo(f"{name:10} {playbooks.load(name).title}")
+
+
+@playbook.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Name each fault of a playbook file."""
+
+    def look() -> int:
+        found = playbooks.load(file)
+        click.echo(f"{found.name}: fits the schema (settings {found.hash})")
+        return STOPPED
+
+    sys.exit(_guarded(look))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the command line asked for; None is left to the settings."""
+
+    history: Path | None = None
+    funding: Path | None = None
+    interval: timedelta | None = None
+    playbook: str | None = None
+    speed: float | str | None = None
+    data_dir: Path | None = None
+    fresh: bool = False
+    seed: int | None = None
+    as_json: bool = False
+    demo: bool = False
+
+
+def _settings() -> Any:
+    from bot.settings import read_settings
+
+    return read_settings()
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Run, and say what only a person can mend in one line instead of a traceback."""
+    try:
+        return work()
+    except GavelError as error:
+        click.echo(f"gavel: {error}", err=True)
+        return FAILED
+
+
+def _start(wanted: Wanted) -> None:
+    sys.exit(_guarded(lambda: asyncio.run(_run(wanted))))
+
+
+async def _run(wanted: Wanted) -> int:
+    """Assemble and run one process; at the end of a history, the summary."""
+    from bot import markets
+    from bot.bootstrap import assembled
+
+    settings = _settings()
+    _log_to_stderr(settings)
+    playbook = playbooks.load(wanted.playbook or settings.playbook)
+    speed = _speed(wanted, settings)
+    data_dir = _data_dir(wanted, settings, playbook)
+    if wanted.history:
+        market = markets.from_history(wanted.history, playbook, every=wanted.interval, funding=wanted.funding)
+        for note in market.notes:
+            click.echo(f"note: {note}", err=True)
+    else:
+        market = markets.simulated(settings.seed if wanted.seed is None else wanted.seed, playbook)
+    if wanted.fresh:
+        _forget(data_dir)
+    with _Progress(market.begins, market.ends, shown=speed is None and market.ends is not None) as progress:
+        async with assembled(
+            settings,
+            market=market,
+            playbook=playbook,
+            data_dir=data_dir,
+            speed=speed,
+            quiet=wanted.as_json or speed is None,
+            progress=progress,
+        ) as process:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, process.player.stopping.set)
+            await process.run()
+            if wanted.demo and (wanted.history or wanted.as_json):
+                await _sum_up(process, as_json=wanted.as_json)
+    return STOPPED
+
+
+async def _sum_up(process: Any, *, as_json: bool) -> None:
+    from bot.render.words import RenderContext, dressed
+    from trading.performance import summarise
+
+    desk = process.desk
+    found = summarise(await process.queries.all_trades(), desk.book.state.start_equity)
+    if as_json:
+        click.echo(json.dumps(performance_json(found)))
+    else:
+        about = RenderContext(mode=desk.mode, market=desk.market.source)
+        click.echo("\n" + dressed(render_summary(found), about).plain())
+
+
+def _speed(wanted: Wanted, settings: Any) -> float | None:
+    """None: as fast as it can."""
+    chosen = wanted.speed or settings.speed
+    if chosen is None:
+        if wanted.history:
+            return None
+        return CHAT_SPEED if settings.telegram_token else SIM_SPEED
+    return None if chosen == "max" else float(chosen)
+
+
+def _data_dir(wanted: Wanted, settings: Any, playbook: playbooks.Playbook) -> Path:
+    if wanted.data_dir:
+        return wanted.data_dir
+    base: Path = settings.data_dir
+    return base / "demo" / f"{wanted.history.resolve().name}-{playbook.name}" if wanted.history else base
+
+
+def _forget(data_dir: Path) -> None:
+    """Remove a desk's own files, and only those."""
+    for pattern in ("gavel.db*", "paper.db*", "console.jsonl"):
+        for path in data_dir.glob(pattern):
+            path.unlink()
+
+
+def _log_to_stderr(settings: Any) -> None:
+    from bot import redaction
+
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("httpx", "httpcore", "apscheduler", "alembic", "telegram"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    redaction.install([settings.telegram_token] if settings.telegram_token else [])
+
+
+class _Progress:
+    """A bar over the market's time, on standard error; silent where nobody would see it."""
+
+    def __init__(self, begins: datetime, ends: datetime | None, *, shown: bool) -> None:
+        self._begins = begins
+        self._ends = ends or begins
+        self._shown = shown and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[datetime], None]:
+        if not self._shown:
+            return lambda _: None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+        self._bar.start()
+        task = self._bar.add_task("", total=(self._ends - self._begins).total_seconds())
+
+        def show(at: datetime) -> None:
+            done = (at - self._begins).total_seconds()
+            self._bar.update(task, completed=done, description=f"{at:%Y-%m-%d}")
+
+        return show
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def main() -> None:
+    gavel()
+
+
+if __name__ == "__main__":
+    main()

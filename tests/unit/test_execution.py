@@ -1,0 +1,784 @@
+"""From an intent to a closed trade, with everything that a venue can do to it on the way."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database
+from storage.journal import SqlJournal
+from tests.builders import BTC, ETH, a_fill, an_order
+from tests.desks import HOUR, Bench, MemoryJournal, a_desk, a_funding, a_house, a_series, payments, two_markets, until
+from trading.clock import SystemClock
+from trading.errors import OrderRejected, UnknownOutcome, VenueDown
+from trading.messages import (
+    Decide,
+    ExitTriggered,
+    Halt,
+    OrderEnded,
+    OrderFilled,
+    OrderIntended,
+    OrderReport,
+    OrderUncertain,
+    PositionOpened,
+    ProtectionConfirmed,
+    ProtectionFailed,
+    TradeClosed,
+)
+from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderStatus, Side, Symbol
+from trading.venues.paper_rules import PaperRules
+
+D = Decimal
+TIMED_OUT = UnknownOutcome("no answer within 10 s")
+
+
+async def nothing_is_left(bench: Bench) -> bool:
+    """Neither the desk nor the venue knows of anything open or working."""
+    book = bench.desk.book
+    return not (book.orders or book.positions or await bench.held() or await bench.working() or bench.desk.faults)
+
+
+def statuses(bench: Bench, leg: Leg) -> list[OrderStatus]:
+    """How the last order of this leg went, as the journal has it."""
+    last = [o.client_id for o in bench.journal.orders.values() if o.leg is leg][-1]
+    return bench.journal.history[last]
+
+
+# --- the way in -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_intents_are_in_the_journal_before_the_request_leaves() -> None:
+    bench = await a_desk()
+    found: list[set[ClientId]] = []
+
+    async def look(order: Order | None) -> None:
+        remembered = await bench.journal.load()
+        told = {e.order.client_id for e in bench.told(OrderIntended)}
+        found.append({o.client_id for o in remembered.orders if o.status is OrderStatus.INTENDED} & told)
+
+    bench.trouble.on("submit", look)
+    position = await bench.enter()
+    (entry,) = bench.trouble.sent(Leg.ENTRY)
+    assert found == [{entry.client_id, position.protection.stop_id, position.protection.target_id}]
+
+
+async def test_the_intents_are_in_the_database_before_the_request_leaves(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "desk.db")
+    bench = await a_desk(journal=SqlJournal(database, route=lambda _: [], wall=SystemClock()))
+    found: list[list[Leg]] = []
+
+    async def look(order: Order | None) -> None:
+        remembered = await bench.journal.load()
+        assert {o.status for o in remembered.orders} == {OrderStatus.INTENDED}
+        found.append(sorted(o.leg for o in remembered.orders))
+
+    bench.trouble.on("submit", look)
+    await bench.enter()
+    assert found == [[Leg.ENTRY, Leg.STOP, Leg.TARGET]]
+    await bench.desk.stop("done")
+    await database.close()
+
+
+async def test_an_entry_goes_from_intent_to_confirmed_protection() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    assert position.guard is Guard.CONFIRMED
+    assert statuses(bench, Leg.ENTRY) == [OrderStatus.INTENDED, OrderStatus.OPEN, OrderStatus.FILLED]
+    assert await bench.held() == {BTC: position.quantity}
+    assert await bench.working() == {position.protection.stop_id, position.protection.target_id}
+    wanted = ["OrderIntended"] * 3 + ["OrderSent", "OrderFilled", "PositionOpened", "ProtectionConfirmed"]
+    assert bench.kinds()[-7:] == wanted
+
+
+async def test_a_short_is_guarded_on_the_other_sides() -> None:
+    bench = await a_desk()
+    bench.script.short()
+    await bench.decide()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.protection.target < position.entry < position.protection.stop
+    assert (await bench.held())[BTC] == -position.quantity
+    assert position.guard is Guard.CONFIRMED
+
+
+async def test_a_rejected_entry_leaves_nothing_behind() -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", OrderRejected("insufficient margin", code="insufficient_margin"))
+    bench.script.long()
+    await bench.decide()
+    assert await nothing_is_left(bench)
+    (ended,) = bench.told(OrderEnded)
+    assert (ended.order.status, ended.order.note) == (OrderStatus.REJECTED, "insufficient margin")
+    assert all(o.status.final for o in bench.journal.orders.values())
+    await bench.step()
+    await bench.decide()
+    assert bench.desk.book.on(BTC), "the slot is free again"
+
+
+async def test_an_entry_that_could_not_leave_is_abandoned_at_once() -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", VenueDown("no route"))
+    bench.script.long()
+    await bench.decide()
+    assert await nothing_is_left(bench)
+    assert statuses(bench, Leg.ENTRY) == [OrderStatus.INTENDED, OrderStatus.ABANDONED]
+
+
+async def test_a_time_out_after_acceptance_is_looked_up_and_never_sent_again() -> None:
+    bench = await a_desk()
+    bench.trouble.lose_updates = True
+    bench.trouble.on("submit", TIMED_OUT, when="after")
+    bench.script.long()
+    await bench.decide()
+    assert len(bench.told(OrderUncertain)) == 1
+    assert bench.desk.book.on(BTC) is None
+    await bench.step()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.guard is Guard.CONFIRMED
+    assert (await bench.held())[BTC] == position.quantity
+    await bench.step(60)
+    assert len(bench.trouble.sent(Leg.ENTRY)) == 1
+    assert not bench.desk.faults
+
+
+async def test_a_time_out_after_acceptance_whose_look_up_fails_keeps_its_guard() -> None:
+    """The stop and target of an entry that may be filled are no leftovers."""
+    bench = await a_desk()
+    bench.trouble.lose_updates = True
+    bench.trouble.on("submit", TIMED_OUT, when="after")
+    bench.trouble.on("order", VenueDown("no route"), times=3)
+    bench.script.long()
+    await bench.decide()
+    await bench.step(3)
+    assert bench.desk.book.on(BTC) is None
+    assert len(await bench.working()) == 2
+    await bench.step()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.guard is Guard.CONFIRMED
+    assert not bench.desk.faults
+
+
+async def test_a_time_out_before_acceptance_is_abandoned_after_the_look_up_and_frees_the_slot() -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", TIMED_OUT)
+    bench.script.long()
+    await bench.decide()
+    await bench.step(29)
+    assert BTC in bench.desk.book.taken(), "it may still turn up"
+    assert len(bench.desk.book.entries()) == 1
+    await bench.step(1)
+    assert await nothing_is_left(bench)
+    assert statuses(bench, Leg.ENTRY) == [OrderStatus.INTENDED, OrderStatus.UNKNOWN, OrderStatus.ABANDONED]
+    assert len(bench.trouble.sent()) == 1
+    await bench.decide()
+    assert bench.desk.book.on(BTC)
+
+
+async def test_an_id_the_venue_knows_already_is_looked_up_and_not_taken_for_a_refusal() -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", OrderRejected("already known", code="duplicate"), when="after")
+    bench.script.long()
+    await bench.decide()
+    assert len(bench.told(OrderUncertain)) == 1
+    await bench.step()
+    assert bench.desk.book.on(BTC)
+    assert not bench.told(OrderEnded)
+
+
+async def test_a_crash_between_intent_and_request_is_undone_at_the_next_start() -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", asyncio.Event())
+    bench.script.long()
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await until(lambda: bool(bench.trouble.sent()))
+    await bench.restart()
+    assert await nothing_is_left(bench)
+    assert statuses(bench, Leg.ENTRY) == [OrderStatus.INTENDED, OrderStatus.ABANDONED]
+    assert len(bench.trouble.sent()) == 1
+    await bench.step()
+    await bench.decide()
+    assert bench.desk.book.on(BTC)
+
+
+async def test_a_crash_between_request_and_answer_finds_the_position_at_the_next_start() -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", asyncio.Event(), when="after")
+    bench.script.long()
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await until(lambda: BTC in bench.venue._account.positions)
+    bench.trouble.lose_updates = True
+    await bench.restart()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.guard is Guard.CONFIRMED
+    assert len(bench.trouble.sent()) == 1
+    assert not bench.desk.frozen
+
+
+async def test_the_same_moment_is_not_decided_twice_after_a_crash() -> None:
+    bench = await a_desk()
+    await bench.enter()
+    await bench.restart()
+    bench.script.long()
+    await bench.decide()
+    assert len(bench.journal.decisions) == 1
+    assert len(bench.trouble.sent()) == 1
+
+
+async def test_an_answer_that_comes_after_the_fill_does_not_bring_the_order_back() -> None:
+    """The fill is read by a reconciliation while the venue's answer is still on its way."""
+    bench = await a_desk()
+    answer, reading = asyncio.Event(), asyncio.Event()
+    bench.trouble.lose_updates = True
+    bench.trouble.on("fills", reading)
+    bench.trouble.on("submit", answer, when="after")
+    looking = asyncio.create_task(bench.desk.reconciler.run())
+    bench.script.long()
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await until(lambda: BTC in bench.venue._account.positions)
+    reading.set()
+    await looking
+    assert bench.desk.book.on(BTC)
+    answer.set()
+    await bench.desk.settle()
+    position = bench.desk.book.on(BTC)
+    assert position
+    legs = sorted(o.leg for o in bench.desk.book.orders.values())
+    assert legs == [Leg.STOP, Leg.TARGET], "a filled entry is done"
+    assert not bench.desk.faults
+
+
+async def test_an_intent_that_was_given_up_is_not_sent_afterwards() -> None:
+    """Time passes while the journal is still writing the intent: it is looked up, and must not be sent as well."""
+    bench = await a_desk()
+    bench.journal.slow = asyncio.Event()
+    bench.script.long()
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await until(lambda: bool(bench.desk.book.orders))
+    bench.desk.on_time()
+    await until(lambda: "order" in [call for call, _ in bench.trouble.calls])
+    bench.journal.slow.set()
+    bench.journal.slow = None
+    await bench.desk.settle()
+    entry = next(o for o in bench.journal.orders.values() if o.leg is Leg.ENTRY)
+    sent = bool(bench.trouble.sent())
+    assert sent != (entry.status is OrderStatus.ABANDONED)
+    assert bool(await bench.held()) == bool(bench.desk.book.positions)
+    assert not bench.desk.faults
+
+
+async def test_a_partial_fill_is_protected_for_what_was_filled() -> None:
+    bench = await a_desk(a_series([60000] * 60, volume=0.1))
+    position = await bench.enter()
+    assert position.quantity == D("0.1") < bench.trouble.sent(Leg.ENTRY)[0].quantity
+    assert position.guard is Guard.CONFIRMED
+    guards = [o for o in bench.desk.book.orders.values()]
+    assert [(o.leg, o.quantity) for o in guards] == [(Leg.STOP, D("0.1")), (Leg.TARGET, D("0.1"))]
+    assert statuses(bench, Leg.ENTRY)[-2:] == [OrderStatus.PARTLY_FILLED, OrderStatus.EXPIRED]
+    assert BTC in bench.desk.book.taken()
+    await bench.step(30)
+    assert bench.desk.book.on(BTC) == position
+
+
+async def test_an_entry_of_which_nothing_filled_leaves_nothing_behind() -> None:
+    bench = await a_desk(a_series([60000] * 60, volume=0.0005))
+    bench.script.long()
+    await bench.decide()
+    assert await nothing_is_left(bench)
+    assert statuses(bench, Leg.ENTRY)[-1] is OrderStatus.EXPIRED
+
+
+async def test_an_entry_of_which_nothing_filled_and_nothing_was_told_is_looked_up() -> None:
+    bench = await a_desk(a_series([60000] * 60, volume=0.0005))
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    await bench.step(4)
+    assert bench.desk.book.entries()
+    await bench.step(1)
+    assert await nothing_is_left(bench)
+
+
+# --- protection -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [2, 6, 9])
+async def test_protection_that_shows_late_is_waited_for(seconds: int) -> None:
+    bench = await a_desk()
+    bench.trouble.visible_after = timedelta(seconds=seconds)
+    position = await bench.enter()
+    assert position.guard is Guard.PENDING
+    await bench.step(seconds - 1)
+    assert not bench.told(ProtectionConfirmed)
+    await bench.step(1)
+    assert len(bench.told(ProtectionConfirmed)) == 1
+    await bench.step(20)
+    assert len(bench.told(ProtectionConfirmed)) == 1
+    assert not bench.told(ProtectionFailed)
+    assert bench.desk.book.on(BTC)
+
+
+async def test_protection_that_does_not_show_within_10_s_closes_the_position() -> None:
+    bench = await a_desk()
+    bench.trouble.visible_after = HOUR
+    await bench.enter()
+    await bench.step(9)
+    assert bench.desk.book.on(BTC)
+    await bench.step(1)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.UNPROTECTED
+    assert len(bench.told(ProtectionFailed)) == 1
+    assert await nothing_is_left(bench)
+
+
+async def test_protection_that_cannot_be_read_is_no_protection() -> None:
+    bench = await a_desk()
+    bench.trouble.on("open_orders", VenueDown("no route"), times=1000)
+    await bench.enter()
+    await bench.step(10)
+    assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
+
+
+async def test_a_restart_does_not_begin_the_ten_seconds_anew() -> None:
+    bench = await a_desk()
+    bench.trouble.visible_after = HOUR
+    await bench.enter()
+    await bench.step(8)
+    await bench.restart()
+    assert bench.desk.book.on(BTC)
+    await bench.step(2)
+    assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
+
+
+@pytest.mark.parametrize("leg", [Leg.STOP, Leg.TARGET])
+async def test_a_guard_cancelled_by_a_strangers_hand_is_missed_and_the_position_closed(leg: Leg) -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    guard = position.protection.stop_id if leg is Leg.STOP else position.protection.target_id
+    await bench.venue.cancel(BTC, guard)
+    await bench.desk.settle()
+    looked = bench.desk.book.on(BTC)
+    assert looked
+    assert looked.guard is Guard.PENDING
+    await bench.step(10)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.UNPROTECTED
+    assert await nothing_is_left(bench)
+
+
+async def test_a_guard_cancelled_unheard_is_missed_at_the_next_reconciliation() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.lose_updates = True
+    await bench.venue.cancel(BTC, position.protection.stop_id)
+    await bench.sweep()
+    await bench.step(11)
+    assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
+
+
+# --- the way out ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_stop_at_the_venue_closes_the_trade_with_its_reason() -> None:
+    bench = await a_desk(a_series([60000, 60000, (60000, 60000, 58000, 58200), 58200]))
+    await bench.enter()
+    await bench.step(2)
+    (trade,) = bench.trades
+    assert (trade.reason, trade.exit) == (ExitReason.STOP_LOSS, D("58500"))
+    assert trade.net == trade.gross - trade.fees == D("-1500") * trade.quantity - trade.fees
+    assert D("-1.06") < trade.r < D("-1")  # the stop, and two taker fees of 0.05 %
+    assert await nothing_is_left(bench), "the target went with it"
+
+
+async def test_a_target_at_the_venue_closes_the_trade_with_its_reason() -> None:
+    bench = await a_desk(a_series([60000, 60000, (60000, 64000, 60000, 62000), 62000]))
+    await bench.enter()
+    await bench.step(2)
+    assert [(t.reason, t.exit) for t in bench.trades] == [(ExitReason.TAKE_PROFIT, D("63000"))]
+    assert await nothing_is_left(bench)
+
+
+async def test_what_is_closed_adds_up_to_the_wallet() -> None:
+    bench = await a_desk(a_series([60000, 60000, (60000, 60000, 58000, 58200), 58200]))
+    await bench.enter()
+    await bench.step(2)
+    (closed,) = bench.told(TradeClosed)
+    wallet = (await bench.venue.balance()).wallet
+    assert D(10000) + closed.trade.net == closed.equity == bench.desk.book.booked == wallet
+
+
+async def test_a_stop_that_fills_in_two_parts_is_one_trade() -> None:
+    """The bar's volume allows a part of it; the rest goes at the next open, and the desk does not get in the way."""
+    calm = a_series([60000, 60000], volume=1e4)
+    thin = a_series(
+        [(58400, 58400, 58400, 58400), (58300, 58300, 58300, 58300), 58300],
+        begins=calm.candle(1).closed_at,
+        volume=0.1,
+    )
+    bench = await a_desk(type(calm).joined([calm, thin]))
+    await bench.enter()
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.quantity, position.closing) == (D("0.033"), ExitReason.STOP_LOSS)
+    await bench.step(1)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.STOP_LOSS
+    assert trade.gross == D("0.1") * -1600 + D("0.033") * -1700
+    assert not bench.trouble.sent(Leg.CLOSE)
+    assert await nothing_is_left(bench)
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+
+
+async def test_a_close_that_fills_in_part_is_followed_by_another_for_the_rest() -> None:
+    calm, thin = a_series([60000] * 2), a_series([60000] * 20, begins=a_series([60000] * 2).candle(1).closed_at, volume=0.1)
+    bench = await a_desk(type(calm).joined([calm, thin]))
+    position = await bench.enter()
+    await bench.step(2)
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.desk.settle()
+    left = bench.desk.book.on(BTC)
+    assert left
+    assert left.quantity == D("0.033")
+    await bench.step(1)
+    first, second = bench.trouble.sent(Leg.CLOSE)
+    assert (first.quantity, second.quantity) == (D("0.133"), D("0.033"))
+    assert first.client_id != second.client_id
+    assert [t.reason for t in bench.trades] == [ExitReason.MANUAL]
+    assert await nothing_is_left(bench)
+
+
+async def test_a_close_that_could_not_leave_is_made_again() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.on("submit", VenueDown("no route"), leg=Leg.CLOSE, times=3)
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    assert bench.desk.book.on(BTC)
+    await bench.step(4)
+    assert len(bench.trades) == 1
+    assert len(bench.told(ExitTriggered)) == 1
+    assert len({o.client_id for o in bench.trouble.sent(Leg.CLOSE)}) == 4
+    assert await nothing_is_left(bench)
+
+
+async def test_a_close_that_timed_out_after_acceptance_is_not_made_twice() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.lose_updates = True
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.CLOSE, when="after")
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.step(10)
+    assert len(bench.trouble.sent(Leg.CLOSE)) == 1
+    assert [t.reason for t in bench.trades] == [ExitReason.MANUAL]
+    assert await nothing_is_left(bench)
+
+
+async def test_a_close_that_timed_out_before_acceptance_is_made_again_after_the_look_up() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.CLOSE)
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.step(40)
+    first, second = bench.trouble.sent(Leg.CLOSE)
+    assert first.client_id != second.client_id
+    assert await nothing_is_left(bench)
+
+
+async def test_a_restart_carries_a_decided_close_through() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.on("submit", VenueDown("no route"), leg=Leg.CLOSE)
+    await bench.desk.execution.close(position, ExitReason.MAX_HOLD, "held long enough")
+    await bench.restart()
+    (trade,) = bench.trades
+    assert (trade.reason, trade.note) == (ExitReason.MAX_HOLD, "held long enough")
+    assert await nothing_is_left(bench)
+
+
+async def test_leftovers_are_cancelled_after_a_close() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    assert len(await bench.working()) == 2
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.desk.settle()
+    assert await bench.working() == set()
+    assert await nothing_is_left(bench)
+
+
+async def test_an_instrument_with_leftovers_cannot_be_entered() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.on("cancel", VenueDown("no route"), times=5)
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.desk.settle()
+    assert len(bench.trades) == 1
+    assert len(await bench.working()) == 2
+    bench.script.long()
+    await bench.decide()
+    assert len(bench.trouble.sent(Leg.ENTRY)) == 1, "a leftover would meet the next position"
+    await bench.step(3)
+    assert await nothing_is_left(bench)
+    await bench.decide()
+    assert len(bench.trouble.sent(Leg.ENTRY)) == 2
+
+
+async def test_liquidation_closes_the_trade_with_its_reason() -> None:
+    bench = await a_desk(a_series([60000, 60000, 40000, 40000]))
+    position = await bench.enter()
+    await bench.step(2)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.LIQUIDATION
+    assert "10x" in trade.note
+    assert trade.net >= -position.margin - position.fees
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert await nothing_is_left(bench)
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+async def test_fills_told_twice_are_applied_once() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    (fill,) = await bench.venue.fills("")
+    for _ in range(3):
+        bench.desk.receive(fill)
+    await bench.sweep()
+    assert bench.desk.book.on(BTC) == position
+    assert len(bench.told(OrderFilled)) == 1
+
+
+async def test_a_fill_told_again_after_the_books_were_settled_is_applied_once() -> None:
+    """A stream that repeats itself after the cursor has gone past: the order is still working."""
+    calm = a_series([60000] * 2)
+    thin = a_series([58400, 58400, 58400, 58400], begins=calm.candle(1).closed_at, volume=0.05)
+    bench = await a_desk(type(calm).joined([calm, thin]))
+    await bench.enter()
+    await bench.step(2)
+    await bench.sweep()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.quantity == D("0.083")
+    for fill in await bench.venue.fills(""):
+        bench.desk.receive(fill)
+    await bench.desk.settle()
+    assert bench.desk.book.on(BTC) == position
+    assert not bench.desk.faults
+
+
+async def test_a_fill_told_again_after_a_restart_is_applied_once() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    await bench.sweep()
+    await bench.restart()
+    for fill in await bench.venue.fills(""):
+        bench.desk.receive(fill)
+    await bench.desk.settle()
+    assert bench.desk.book.on(BTC) == position
+    assert len(bench.told(OrderFilled)) == 1
+
+
+async def test_fills_told_out_of_order_are_all_applied_once() -> None:
+    """Two closing fills of one stop, the later told first."""
+    calm = a_series([60000] * 2)
+    thin = a_series([58400, 58400, 58400, 58400, 58400], begins=calm.candle(1).closed_at, volume=0.05)
+    bench = await a_desk(type(calm).joined([calm, thin]))
+    await bench.enter()
+    bench.trouble.lose_updates = True
+    await bench.step(3)
+    _, first, second = await bench.venue.fills("")
+    for fill in (second, first, second, first):
+        bench.desk.receive(fill)
+    await bench.desk.settle()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.quantity == D("0.033")
+    assert position.exit_quantity == D("0.1")
+    await bench.step(2)
+    await bench.sweep()
+    assert [t.reason for t in bench.trades] == [ExitReason.STOP_LOSS]
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert not bench.desk.faults
+
+
+async def test_the_report_of_an_end_told_before_its_fill_loses_no_fill() -> None:
+    """ "Expired" overtakes the partial fill that came before it."""
+    bench = await a_desk(a_series([60000] * 60, volume=0.1))
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    (entry,) = bench.trouble.sent(Leg.ENTRY)
+    report = await bench.venue.order(BTC, entry.client_id)
+    assert report
+    bench.desk.receive(report)
+    for fill in await bench.venue.fills(""):
+        bench.desk.receive(fill)
+    await bench.desk.settle()
+    await bench.sweep()
+    await bench.step(12)
+    await bench.sweep()
+    assert bool(await bench.held()) == bool(bench.desk.book.positions)
+    assert not bench.desk.frozen
+
+
+async def test_fills_told_to_nobody_are_caught_up_by_reconciliation() -> None:
+    bench = await a_desk()
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    assert bench.desk.book.on(BTC) is None
+    await bench.sweep()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.guard is Guard.CONFIRMED
+    assert len(bench.told(PositionOpened)) == 1
+    assert not bench.desk.frozen
+
+
+async def test_a_fill_of_no_order_of_ours_changes_nothing() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.desk.receive(a_fill(Side.SELL, id="000000000009", client_id=ClientId("stranger")))
+    await bench.desk.settle()
+    assert bench.desk.book.on(BTC) == position
+    assert not bench.desk.faults
+
+
+async def test_a_report_of_no_order_of_ours_changes_nothing() -> None:
+    bench = await a_desk()
+    ended = an_order(client_id=ClientId("stranger")).to(OrderStatus.CANCELLED, at=bench.clock.now())
+    bench.desk.receive(OrderReport(order=ended, at=bench.clock.now()))
+    await bench.desk.settle()
+    assert bench.kinds() == ["DeskStarted"]
+
+
+async def test_funding_lands_on_the_position_and_in_the_trade() -> None:
+    start = a_series([1.0]).candle(0).opened_at
+    series = a_series([60000, 60000, 60000, (60000, 60000, 58000, 58000), 58000], every=HOUR)
+    bench = await a_desk(series, funding=[a_funding((start + 3 * HOUR, 0.0001))])
+    await bench.enter()
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    (payment,) = payments(bench)
+    assert position.funding == payment.amount == D("-0.0001") * D("0.133") * 60000
+    bench.desk.receive(payment)
+    await bench.sweep()
+    assert len(payments(bench)) == 1, "told twice, applied once"
+    await bench.step(1)
+    (trade,) = bench.trades
+    assert trade.funding == payment.amount
+    assert trade.net == trade.gross - trade.fees + payment.amount
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+
+
+async def test_funding_and_the_close_after_it_both_unheard_are_caught_up_in_their_order() -> None:
+    start = a_series([1.0]).candle(0).opened_at
+    series = a_series([60000, 60000, 60000, (60000, 60000, 58000, 58000), 58000], every=HOUR)
+    bench = await a_desk(series, funding=[a_funding((start + 3 * HOUR, 0.0001))])
+    await bench.enter()
+    bench.trouble.lose_updates = True
+    await bench.step(3)
+    await bench.sweep()
+    (trade,) = bench.trades
+    assert trade.funding < 0
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert not bench.desk.frozen
+
+
+async def test_funding_at_the_moment_of_a_close_by_the_desk_is_part_of_the_trade() -> None:
+    """Both carry one time; the venue settled first, because the desk acts on what the bar brought."""
+    start = a_series([1.0]).candle(0).opened_at
+    bench = await a_desk(a_series([60000] * 5, every=HOUR), funding=[a_funding((start + 3 * HOUR, 0.0001))])
+    await bench.enter()
+    bench.trouble.lose_updates = True
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.sweep()
+    (trade,) = bench.trades
+    assert trade.funding < 0
+    assert not bench.desk.frozen
+
+
+# --- one instrument and the others ------------------------------------------------------------------------------------
+
+
+async def test_a_slow_call_on_one_instrument_does_not_delay_the_exit_of_another() -> None:
+    bench = await a_desk(*two_markets(eth=[3000, 3000, 2800, 2800]))
+    await bench.enter(ETH)
+    stuck = asyncio.Event()
+    bench.trouble.on("submit", stuck, leg=Leg.ENTRY)
+    bench.script.long(BTC)
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await until(lambda: len(bench.trouble.sent(Leg.ENTRY)) == 2)
+    position = bench.desk.book.on(ETH)
+    assert position
+    quote = bench.feed.touch(ETH, D(2800), bench.clock.now())
+    bench.desk.on_quote(quote)
+    await until(lambda: bool(bench.trades))
+    assert bench.trades[0].symbol == ETH
+    assert not bench.desk.lanes.idle, "the other one still waits"
+    stuck.set()
+    await bench.desk.settle()
+    assert bench.desk.book.on(BTC)
+
+
+async def test_an_entry_approved_but_not_sent_is_withdrawn_by_a_halt() -> None:
+    bench = await a_desk()
+    gate = asyncio.Event()
+    bench.desk.lanes.post(BTC, gate.wait)  # type: ignore[arg-type]
+    bench.script.long()
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await until(lambda: bool(bench.journal.decisions))
+    await bench.desk.obey(Halt(by="a test"))
+    gate.set()
+    await bench.desk.settle()
+    assert bench.trouble.sent() == []
+    assert await nothing_is_left(bench)
+    assert "halted" in bench.told(OrderEnded)[0].order.note
+
+
+async def test_a_guard_known_to_the_book_is_sized_as_the_venue_holds_it() -> None:
+    bench = await a_desk(a_series([60000] * 30, volume=0.1))
+    position = await bench.enter()
+    stop = bench.desk.book.orders[position.protection.stop_id]
+    assert stop == replace(stop, quantity=position.quantity, status=OrderStatus.OPEN)
+
+
+async def test_memory_and_database_remember_the_same(tmp_path: Path) -> None:
+    """The journal of these tests forgets nothing that the real one keeps."""
+    database = await Database.open(tmp_path / "desk.db")
+    found = []
+    for journal in (MemoryJournal(), SqlJournal(database, route=lambda _: [], wall=SystemClock())):
+        bench = await a_desk(*two_markets(eth=[3000, 3000, 2900, 2900, 2900]), journal=journal)
+        await bench.enter(ETH)
+        await bench.step(2)
+        await bench.enter(BTC)
+        await bench.sweep()
+        kept = await bench.journal.load()
+        orders = {o.client_id: o for o in kept.orders}
+        found.append((kept.state, kept.positions, orders, kept.fills, kept.funding))
+        waits = await bench.journal.waits(bench.desk.waits.since)
+        found[-1] += (list(waits),)
+        await bench.desk.stop("done")
+    await database.close()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("symbol", [BTC, ETH])
+async def test_the_rules_of_the_venue_do_not_stand_between_a_position_and_its_close(symbol: Symbol) -> None:
+    """What is left after a partial fill may be under the venue's minimum: a close of all of it is still taken."""
+    bench = await a_desk(
+        *two_markets(), rules=PaperRules(impact=D(0), participation=D(1)), playbook=a_house(), min_quantity=D("0.01")
+    )
+    position = await bench.enter(symbol)
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.desk.settle()
+    assert await nothing_is_left(bench)
