@@ -197,6 +197,10 @@ async def _run(wanted: Wanted) -> int:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, process.player.stopping.set)
+            if market.ends and process.resumed_at and process.resumed_at >= market.ends:
+                click.echo("note: this history was played to its end before; --fresh begins it anew.", err=True)
+            if market.ends and process.resumed_at and process.resumed_at >= market.ends:
+                click.echo(f"note: {data_dir} has played this to its end; --fresh begins anew.", err=True)
             await process.run()
             if wanted.demo and (wanted.history or wanted.as_json):
                 await _sum_up(process, as_json=wanted.as_json)

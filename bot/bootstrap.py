@@ -12,7 +12,7 @@ from typing import Any
 from bot import commands  # noqa: F401 - fills the catalogue
 from bot.catalogue import COMMANDS, Tools
 from bot.chats.console import Console
-from bot.delivery import Delivery
+from bot.delivery import Delivery, DestinationHealth
 from bot.gate import Surface, access_for
 from bot.markets import Market
 from bot.player import Pace, Player
@@ -30,7 +30,7 @@ from storage.queries import Queries
 from trading.clock import ManualClock, SystemClock
 from trading.desk import Desk
 from trading.errors import BadRecord, BadSettings
-from trading.messages import Command, Event
+from trading.messages import ChatTroubled, Command, Event
 from trading.model import Symbol
 from trading.personas.flow import Flow
 from trading.personas.panel import Persona
@@ -87,6 +87,7 @@ class Gavel:
     delivery: Delivery
     console: Console
     telegram: Any  # Telegram | None; its library loads only where a token is
+    mail: list[DestinationHealth]  # how the deliveries stand, for /health
     surface: Surface
     queries: Queries
     outbox: Outbox
@@ -117,8 +118,9 @@ class Gavel:
                 await self.telegram.close()
 
     async def _wake(self) -> None:
-        """Rows whose time for another try has come."""
+        """Rows whose time for another try has come; and how the deliveries stand."""
         self.delivery.wake(await self.outbox.depth())
+        self.mail[:] = await self.delivery.health()
 
 
 @contextlib.asynccontextmanager
@@ -200,10 +202,11 @@ async def assembled(
             complete=lambda text: _complete(text, front.status()),
             quiet=quiet,
         )
-        telegram, refused = _telegram(settings, surface, wall)
+        telegram, refused = _telegram(settings, surface, wall, tell=_teller(desk))
+        mail: list[DestinationHealth] = []
 
         def chats() -> tuple[Capability, ...]:
-            return (telegram.state,) if telegram else (refused,)
+            return (telegram.state if telegram else refused, *(_mail_state(m) for m in mail))
 
         delivery = Delivery(
             outbox=outbox,
@@ -221,6 +224,7 @@ async def assembled(
             delivery=delivery,
             console=console,
             telegram=telegram,
+            mail=mail,
             surface=surface,
             queries=queries,
             outbox=outbox,
@@ -255,11 +259,38 @@ def _same_market(found: dict[str, str], expected: dict[str, str], data_dir: Path
         raise BadRecord(f"{data_dir} holds a desk of another market ({was}); give it a directory of its own")
 
 
-def _telegram(settings: Settings, surface: Surface, wall: SystemClock) -> tuple[Any, Capability]:
+def _teller(desk: Desk) -> Callable[[str, bool], None]:
+    """Journal what a chat's own thread of events has to say, without making it wait."""
+    telling: set[asyncio.Task[None]] = set()
+
+    def tell(detail: str, over: bool) -> None:
+        event = ChatTroubled(at=desk.now(), chat="telegram", detail=detail, over=over)
+        task = asyncio.create_task(desk.tell(event))
+        telling.add(task)
+        task.add_done_callback(telling.discard)
+
+    return tell
+
+
+def _mail_state(mail: DestinationHealth) -> Capability:
+    """One destination's deliveries as a line of /health."""
+    faults = [mail.error] if mail.error else []
+    if faults and mail.waiting:
+        faults.append(f"{mail.waiting} waiting")
+    if mail.dead:
+        faults.append(f"{mail.dead} refused for good: {mail.refusal}")
+    state = Armed.DEGRADED if faults else Armed.ARMED
+    return Capability(name=f"messages to {mail.destination}", state=state, why="; ".join(faults), since=mail.since)
+
+
+def _telegram(
+    settings: Settings, surface: Surface, wall: SystemClock, *, tell: Callable[[str, bool], None]
+) -> tuple[Any, Capability]:
     """The bot, where there is a token; else, or when nobody may use it, the reason in one line."""
     if settings.telegram_token is None:
         return None, Capability(name="telegram", state=Armed.OFF, why="no TELEGRAM_BOT_TOKEN")
     from bot.chats.telegram import DEFAULT_BASE_URL, Telegram
+    from bot.chats.telegram_watch import Trouble
 
     try:
         telegram = Telegram(
@@ -269,7 +300,7 @@ def _telegram(settings: Settings, surface: Surface, wall: SystemClock) -> tuple[
             clock=wall,
             menu=[(entry.name, entry.help) for entry in COMMANDS.values()],
             url=settings.telegram_base_url or DEFAULT_BASE_URL,
-            on_trouble=lambda kind, detail: log.warning("telegram %s: %s", kind, detail),
+            on_trouble=lambda kind, detail: tell(detail, kind in (Trouble.BACK, Trouble.CONFLICT_OVER)),
         )
     except BadSettings as error:
         log.error("%s", error)

@@ -23,6 +23,7 @@ KINDS: dict[str, str] = {
     "risk": "Halts, failed protection, books that disagree",
     "desk": "Start, stop, phase and settings of the desk",
     "venue": "The venue is lost or back",
+    "chat": "A chat is lost or back, or read by somebody else too",
     "data": "Gaps in the data, and its end",
     "access": "A stranger tried to use the desk",
 }
@@ -62,6 +63,7 @@ _KIND_OF: dict[type[m.Event], str] = {
     m.DeskStopped: "desk",
     m.PhaseChanged: "desk",
     m.AlertsChanged: "desk",
+    m.ChatTroubled: "chat",
     m.DataGap: "data",
     m.DataEnded: "data",
     m.AccessRefused: "access",
@@ -69,6 +71,7 @@ _KIND_OF: dict[type[m.Event], str] = {
 _LANE_OF: dict[str, Lane] = {
     "risk": Lane.RISK,
     "venue": Lane.RISK,
+    "chat": Lane.RISK,
     "exit": Lane.FILL,
     "close": Lane.FILL,
     "fill": Lane.FILL,

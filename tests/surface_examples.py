@@ -310,6 +310,7 @@ def events() -> dict[str, m.Event]:
         "books_agreed": m.BooksAgreed(at=AT, symbol=BTC),
         "venue_lost": lost,
         "venue_back": m.VenueBack(at=AT, lost_at=AT - timedelta(minutes=14)),
+        "chat_troubled": m.ChatTroubled(at=AT, chat="telegram", detail="another process reads it", over=False),
         "data_gap": m.DataGap(at=AT, symbol=BTC, after=AT - timedelta(hours=3), until=AT, bars=3),
         "data_ended": m.DataEnded(at=AT, symbol=ETH),
         "alerts_changed": m.AlertsChanged(

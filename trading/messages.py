@@ -252,6 +252,15 @@ class DeskFaulted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatTroubled(Event):
+    """A chat cannot be reached, or somebody else reads it too; `over` when that has ended. The desk goes on."""
+
+    chat: str
+    detail: str
+    over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataGap(Event):
     """Bars are missing; nothing is bridged."""
 

@@ -234,6 +234,12 @@ def _back(event: m.VenueBack, about: RenderContext) -> Card:
     return card(f"venue back after {span(event.at - event.lost_at)}", f"Lost at {lost}.")
 
 
+def _chat(event: m.ChatTroubled, _: RenderContext) -> Card:
+    if event.over:
+        return card(f"{event.chat} is well again", event.detail)
+    return card(f"{event.chat.upper()} IN TROUBLE", event.detail, "The desk goes on; what is to be said waits.")
+
+
 def _gap(event: m.DataGap, about: RenderContext) -> Card:
     after, until = (clock(at, zone=about.zone) for at in (event.after, event.until))
     return card(
@@ -276,6 +282,7 @@ RENDERERS: dict[type[m.Event], Callable[[Any, RenderContext], Card | None]] = {
     m.BooksAgreed: _agreed,
     m.VenueLost: _lost,
     m.VenueBack: _back,
+    m.ChatTroubled: _chat,
     m.DataGap: _gap,
     m.DataEnded: _data_ended,
     m.AlertsChanged: _alerts,

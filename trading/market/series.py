@@ -31,7 +31,7 @@ def exact(value: float) -> Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Closed bars of one instrument. All columns have one length; `opened` rises strictly, in steps of `every` or more."""
+    """Closed bars of one instrument. Columns of one length; `opened` rises strictly, by `every` or more."""
 
     symbol: Symbol
     every: timedelta
@@ -110,10 +110,8 @@ class Series:
         """Missing stretches as (close of the last bar before, open of the first bar after, bars missing)."""
         step = self.every // MS
         holes = np.flatnonzero(np.diff(self.opened) != step)
-        return [
-            (from_ms(self.opened[i] + step), from_ms(self.opened[i + 1]), int((self.opened[i + 1] - self.opened[i]) // step) - 1)
-            for i in holes
-        ]
+        ends, begins = self.opened[holes] + step, self.opened[holes + 1]
+        return [(from_ms(a), from_ms(b), int((b - a) // step)) for a, b in zip(ends, begins, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

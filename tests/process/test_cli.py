@@ -1,0 +1,286 @@
+"""The `gavel` command as its user meets it: what it prints, what it refuses, how it stops and goes on."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process import program, proofs
+from tests.process.records import Chain, Records, read, transcript
+from trading.decision import Abstention
+from trading.messages import DecisionMade, DeskStarted, DeskStopped, TradeClosed
+
+BARS = 400
+STOPS_WITHIN = 10  # seconds: 5 are promised, on a machine of one's own
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with candles in it, and a desk that has played them: `text` printed, `json` and `again` in JSON."""
+    place = tmp_path_factory.mktemp("cli")
+    program.candles(place / "candles", BARS)
+    (place / "busy.toml").write_text(program.BUSY)
+    return place
+
+
+def demo(place: Path, data: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return program.run("demo", "--history", "candles", "--data-dir", data, *more, cwd=place)
+
+
+@pytest.fixture(scope="module")
+def text(place: Path) -> subprocess.CompletedProcess[str]:
+    return demo(place, "text")
+
+
+@pytest.fixture(scope="module")
+def figures(place: Path) -> dict[str, Any]:
+    """The one object of --json."""
+    done = demo(place, "json", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1, "one object on standard output, and nothing else"
+    found: dict[str, Any] = json.loads(lines[0])
+    return found
+
+
+# --- what needs no desk -------------------------------------------------------------------------------------------
+
+
+def test_help_and_version_name_every_command(tmp_path: Path) -> None:
+    shown = program.run("--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert all(re.search(rf"^  {name} ", shown.stdout, re.MULTILINE) for name in ("run", "demo", "verify", "playbook"))
+    version = program.run("--version", cwd=tmp_path)
+    assert re.fullmatch(r"gavel, version \d+\.\d+\.\d+\n", version.stdout)
+    assert list(tmp_path.iterdir()) == [], "looking leaves nothing behind"
+
+
+def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
+    code = "import sys\nsys.argv = ['gavel', '--help']\nfrom bot.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n"
+    code += "    print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=program.environment(), check=True
+    )
+    loaded = set(done.stderr.split())
+    assert "click" in loaded
+    assert not loaded & {"telegram", "pandas", "sqlalchemy", "sqlmodel", "pyarrow", "talib", "matplotlib", "discord"}
+
+
+def test_a_playbook_with_an_unknown_key_is_told_the_nearest(place: Path) -> None:
+    (place / "typo.toml").write_text(program.BUSY.replace("max_positions", "max_position"))
+    done = program.run("playbook", "check", "typo.toml", cwd=place)
+    assert done.returncode == 1
+    assert "limits.max_position: unknown key; did you mean 'max_positions'?" in done.stderr
+    assert program.run("playbook", "check", "busy.toml", cwd=place).stdout.startswith("busy: fits the schema")
+
+
+def test_bad_settings_are_all_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
+    wrong = {
+        "GAVEL_MODE": "live",
+        "GAVEL_START_EQUITY": "plenty",
+        "GAVEL_SPED": "9",
+        "TELEGRAM_ALLOWED_USERS": "bob",
+        "TELEGRAM_BOT_TOKEN": "hush-hush",
+    }
+    done = program.run("run", "--data-dir", "data", cwd=tmp_path, **wrong)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert all(name in done.stderr for name in wrong)
+    assert "did you mean GAVEL_SPEED?" in done.stderr
+    assert "hush" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+# --- a desk over candle files -------------------------------------------------------------------------------------
+
+
+def test_a_demo_over_candles_ends_with_a_summary(text: subprocess.CompletedProcess[str], place: Path) -> None:
+    assert text.returncode == 0, text.stderr
+    for part in ("PAPER P&L all", "Win rate", "Expectancy", "profit factor", "fees", "funding", "drawdown", "Equity"):
+        assert part in text.stdout
+    assert "history: candles" in text.stdout
+    assert text.stderr.splitlines() == [
+        "note: No candles for DOGE, XRP, ADA, BNB, LTC.",
+        "note: No funding rates: no funding is paid.",
+    ]
+    records = read(place / "text")
+    assert len(records.of(TradeClosed)) > 5
+    assert proofs.faults(records, stopped=True) == []
+
+
+def test_json_has_the_figures_of_the_text(figures: dict[str, Any], text: subprocess.CompletedProcess[str]) -> None:
+    def plain(key: str, form: str = ",.2f") -> str:
+        return format(Decimal(figures[key]), form)
+
+    assert f"P&L all {plain('net', '+,.2f')}" in text.stdout
+    assert f"{figures['trades']} trades" in text.stdout
+    assert f"{figures['wins']} won, {figures['losses']} lost" in text.stdout
+    assert f"Expectancy {plain('expectancy', '+,.2f')} a trade" in text.stdout
+    assert f"profit factor {plain('profit_factor')}" in text.stdout
+    assert f"Gross {plain('gross', '+,.2f')}, fees -{plain('fees')}, funding {plain('funding')}" in text.stdout
+    assert f"Maximum drawdown {plain('max_drawdown', '.2%')}" in text.stdout
+    assert f"Equity {plain('equity')} without open positions, from {plain('start_equity')}" in text.stdout
+    for reason, of in figures["exits"].items():
+        assert f"{reason}: {of['trades']}, {Decimal(of['net']):+,.2f}" in text.stdout
+    assert Decimal(figures["start_equity"]) + Decimal(figures["net"]) == Decimal(figures["equity"])
+
+
+def rows(place: Path, data: str, table: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(place / data / "gavel.db")) as database:
+        return database.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
+
+
+def test_two_runs_write_the_same_journal_byte_for_byte(
+    place: Path, text: subprocess.CompletedProcess[str], figures: dict[str, Any]
+) -> None:
+    assert len(rows(place, "text", "journal")) > BARS
+    for table in ("journal", "chain", "decisions", "orders", "fills", "trades", "desk"):
+        assert rows(place, "text", table) == rows(place, "json", table)
+    assert transcript(place / "text" / "console.jsonl") == transcript(place / "json" / "console.jsonl")
+
+
+def test_a_finished_history_says_so_and_is_not_traded_again(place: Path, figures: dict[str, Any]) -> None:
+    before = len(rows(place, "json", "fills"))
+    again = demo(place, "json", "--json")
+    assert json.loads(again.stdout) == figures
+    assert "played to its end before" in again.stderr
+    assert len(rows(place, "json", "fills")) == before
+    fresh = demo(place, "json", "--json", "--fresh")
+    assert (json.loads(fresh.stdout), "played to its end" in fresh.stderr) == (figures, False)
+
+
+def test_a_directory_of_another_market_is_refused(place: Path, text: subprocess.CompletedProcess[str]) -> None:
+    before = rows(place, "text", "journal")
+    done = program.run("demo", "--seed", "3", "--data-dir", "text", cwd=place)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "gavel: text holds a desk of another market (market history: candles); give it a directory of its own"
+    ]
+    assert rows(place, "text", "journal") == before
+
+
+def test_the_simple_layout_is_read_and_flow_says_what_it_lacks(place: Path) -> None:
+    program.candles(place / "simple", BARS, simple=True)
+    args = ("--history", "simple", "--playbook", "busy.toml", "--json", "--data-dir", "data-simple")
+    done = program.run("demo", *args, cwd=place)
+    assert "note: No taker volume: BTC, ETH, SOL." in done.stderr
+    assert json.loads(done.stdout)["trades"] > 5
+    opinions = [o for e in read(place / "data-simple").of(DecisionMade) for o in e.decision.opinions]
+    assert {o.reason for o in opinions if o.persona == "flow" and isinstance(o, Abstention)}
+    assert not [o for o in opinions if o.persona == "flow" and not isinstance(o, Abstention)]
+
+
+def _with(old: str, new: str) -> Callable[[list[str]], list[str]]:
+    return lambda lines: [*lines[:6], lines[6].replace(old, new, 1), *lines[7:]]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "reason"),
+    [
+        ("short", lambda lines: [*lines[:6], "1714543200000,1,2", *lines[7:]], "line 7: 3 values where 12 are expected"),
+        ("price", _with(",6", ",-6"), "line 7: open is -6.*: a price is positive"),
+        ("back", lambda lines: [*lines[:6], lines[2], *lines[7:]], "line 7: time goes backwards"),
+        ("column", lambda lines: ["time,open,high,low,close", *lines], "line 1: .*volume"),
+    ],
+)
+def test_a_bad_file_is_one_line_that_names_file_line_and_reason(
+    place: Path, tmp_path: Path, name: str, spoil: Callable[[list[str]], list[str]], reason: str
+) -> None:
+    shutil.copytree(place / "candles", tmp_path / "candles")
+    bad = tmp_path / "candles" / "BTCUSDT.csv"
+    bad.write_text("\n".join(spoil(bad.read_text().splitlines())) + "\n")
+    done = program.run("demo", "--history", "candles", "--data-dir", "data", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert re.fullmatch(rf"gavel: candles/BTCUSDT\.csv, {reason}.*\n", done.stderr), done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+# --- verify -------------------------------------------------------------------------------------------------------
+
+
+def test_verify_tells_a_whole_journal_from_a_changed_one(place: Path, text: subprocess.CompletedProcess[str]) -> None:
+    good = program.run("verify", "--data-dir", "text", cwd=place)
+    count, head = rows(place, "text", "chain")[0][1:]
+    assert (good.returncode, good.stdout) == (0, f"{count} rows, unbroken; the last hash is {head}\n")
+    for number, (spoil, found) in enumerate(
+        (
+            ("UPDATE journal SET body = replace(body, 'long', 'Long') WHERE seq = 20", "broken at row 20: changed"),
+            ("DELETE FROM journal WHERE seq = 30", "broken at row 30: missing"),
+            ("DELETE FROM journal WHERE seq > 40", "broken at row 41: missing"),
+        )
+    ):
+        data = shutil.copytree(place / "text", place / f"spoilt-{number}")
+        with closing(sqlite3.connect(data / "gavel.db", isolation_level=None)) as database:
+            assert database.execute(spoil).rowcount > 0
+        bad = program.run("verify", "--data-dir", data, cwd=place)
+        assert (bad.returncode, bad.stdout) == (1, "")
+        assert bad.stderr.startswith(found)
+    assert program.run("verify", "--data-dir", "nowhere", cwd=place).returncode == 1
+    assert not (place / "nowhere").exists()
+
+
+# --- stopping and going on ----------------------------------------------------------------------------------------
+
+
+def trade_until(process: subprocess.Popen[str], place: Path, words: str) -> None:
+    """Let it run until the terminal has said this once more."""
+    said, patience = place / "out.txt", time.monotonic() + program.PATIENCE
+    before = said.read_text().count(words)
+    while said.read_text().count(words) == before:
+        with pytest.raises(subprocess.TimeoutExpired):  # it goes on by itself
+            process.wait(0.05)
+        assert time.monotonic() < patience, (place / "err.txt").read_text()
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(program.PATIENCE) == 0
+    assert time.monotonic() - began < STOPS_WITHIN
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_it_stops_in_order_and_goes_on_from_there(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "busy.toml").write_text(program.BUSY)
+    chain = Chain()
+
+    def live(until: str) -> Records:
+        process = program.start("demo", "--playbook", "busy.toml", "--speed", "1500", "--data-dir", "d", cwd=tmp_path)
+        try:
+            trade_until(process, tmp_path, until)
+            stop(process, number)
+        finally:
+            process.kill()
+        assert chain.faults(tmp_path / "d") == []
+        return read(tmp_path / "d")
+
+    first = live("protected")
+    assert proofs.faults(first, stopped=True) == []
+    [stopped] = first.of(DeskStopped)
+    assert stopped.left_open == tuple(first.positions) != ()
+    out = (tmp_path / "out.txt").read_text()
+    assert f"desk stopped, {len(first.positions)} left open" in out
+    assert out.count("Left open: ") == len(first.positions)
+
+    second = live("desk goes on")
+    assert proofs.faults(second, stopped=True) == []
+    started = second.of(DeskStarted)[1]
+    assert (started.resumed, started.open_positions) == (True, len(first.positions))
+    assert started.at >= stopped.at
+    closed = {event.trade.id for event in second.of(TradeClosed)}
+    assert {p.id for p in first.positions} <= {p.id for p in second.positions} | closed
+    assert (tmp_path / "err.txt").read_text() == ""
+    assert oct(os.stat(tmp_path / "d" / "console.jsonl").st_mode)[-3:] == "600"
