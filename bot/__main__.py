@@ -18,7 +18,7 @@ from bot.version import VERSION
 from trading import playbook as playbooks
 from trading.errors import GavelError
 
-SIM_SPEED = 1800.0  # half an hour each second: a trade, its guard and its exit are seen in the first minute
+SIM_SPEED = 1200.0  # twenty minutes each second: trades, guards and every kind of exit are seen in the first minute
 CHAT_SPEED = 60.0  # with a phone at the other end: an hour a minute
 STOPPED, FAILED = 0, 1
 
@@ -197,8 +197,6 @@ async def _run(wanted: Wanted) -> int:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, process.player.stopping.set)
-            if market.ends and process.resumed_at and process.resumed_at >= market.ends:
-                click.echo("note: this history was played to its end before; --fresh begins it anew.", err=True)
             if market.ends and process.resumed_at and process.resumed_at >= market.ends:
                 click.echo(f"note: {data_dir} has played this to its end; --fresh begins anew.", err=True)
             await process.run()

@@ -148,17 +148,18 @@ def test_two_runs_write_the_same_journal_byte_for_byte(
     assert len(rows(place, "text", "journal")) > BARS
     for table in ("journal", "chain", "decisions", "orders", "fills", "trades", "desk"):
         assert rows(place, "text", table) == rows(place, "json", table)
-    assert transcript(place / "text" / "console.jsonl") == transcript(place / "json" / "console.jsonl")
+    told = [transcript(place / data / "console.jsonl") for data in ("text", "json")]
+    assert sorted(told[0]) == sorted(told[1])  # which lane goes first when depends on the wall
 
 
 def test_a_finished_history_says_so_and_is_not_traded_again(place: Path, figures: dict[str, Any]) -> None:
     before = len(rows(place, "json", "fills"))
     again = demo(place, "json", "--json")
     assert json.loads(again.stdout) == figures
-    assert "played to its end before" in again.stderr
+    assert "note: json has played this to its end; --fresh begins anew." in again.stderr
     assert len(rows(place, "json", "fills")) == before
     fresh = demo(place, "json", "--json", "--fresh")
-    assert (json.loads(fresh.stdout), "played to its end" in fresh.stderr) == (figures, False)
+    assert (json.loads(fresh.stdout), "has played this" in fresh.stderr) == (figures, False)
 
 
 def test_a_directory_of_another_market_is_refused(place: Path, text: subprocess.CompletedProcess[str]) -> None:
@@ -172,7 +173,7 @@ def test_a_directory_of_another_market_is_refused(place: Path, text: subprocess.
 
 
 def test_the_simple_layout_is_read_and_flow_says_what_it_lacks(place: Path) -> None:
-    program.candles(place / "simple", BARS, simple=True)
+    program.candles(place / "simple", 100, simple=True)
     args = ("--history", "simple", "--playbook", "busy.toml", "--json", "--data-dir", "data-simple")
     done = program.run("demo", *args, cwd=place)
     assert "note: No taker volume: BTC, ETH, SOL." in done.stderr
@@ -180,6 +181,10 @@ def test_the_simple_layout_is_read_and_flow_says_what_it_lacks(place: Path) -> N
     opinions = [o for e in read(place / "data-simple").of(DecisionMade) for o in e.decision.opinions]
     assert {o.reason for o in opinions if o.persona == "flow" and isinstance(o, Abstention)}
     assert not [o for o in opinions if o.persona == "flow" and not isinstance(o, Abstention)]
+
+
+def _without_volume(lines: list[str]) -> list[str]:
+    return ["time,open,high,low,close", *(",".join(line.split(",")[:5]) for line in lines)]
 
 
 def _with(old: str, new: str) -> Callable[[list[str]], list[str]]:
@@ -192,7 +197,7 @@ def _with(old: str, new: str) -> Callable[[list[str]], list[str]]:
         ("short", lambda lines: [*lines[:6], "1714543200000,1,2", *lines[7:]], "line 7: 3 values where 12 are expected"),
         ("price", _with(",6", ",-6"), "line 7: open is -6.*: a price is positive"),
         ("back", lambda lines: [*lines[:6], lines[2], *lines[7:]], "line 7: time goes backwards"),
-        ("column", lambda lines: ["time,open,high,low,close", *lines], "line 1: .*volume"),
+        ("column", _without_volume, "line 1: .*volume"),
     ],
 )
 def test_a_bad_file_is_one_line_that_names_file_line_and_reason(
