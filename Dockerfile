@@ -8,8 +8,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
 COPY trading trading
 COPY storage storage
-# setuptools comes with the virtual environment; --no-deps because the lock has named everything.
-RUN /opt/gavel/bin/pip install --no-cache-dir --no-deps . && /opt/gavel/bin/python -m compileall -q /opt/gavel/lib
+# The lock has named everything, the build tool included.
+RUN /opt/gavel/bin/pip install --no-cache-dir --no-deps --no-build-isolation . && /opt/gavel/bin/python -m compileall -q /opt/gavel/lib
 
 FROM python:3.11-slim
 ENV PATH=/opt/gavel/bin:$PATH PYTHONUNBUFFERED=1 GAVEL_DATA_DIR=/data

@@ -1,4 +1,4 @@
-"""A desk assembled by hand: real venue, feed, player and desk; a journal in memory; personas that say what a test wants.
+"""A desk assembled by hand: real venue, feed and player, a journal in memory, personas that say what a test wants.
 
 The market is written down bar by bar. Nothing here waits for the wall: time is what the bars say it is.
 """
@@ -22,7 +22,7 @@ from trading.market.features import build
 from trading.market.feed import Chapter, Feed
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
-from trading.messages import Command, DecisionMade, Decide, Event, FundingPaid, OrderFilled, Sweep
+from trading.messages import Command, Decide, DecisionMade, Event, FundingPaid, OrderFilled, Sweep
 from trading.model import (
     DeskState,
     FundingPayment,
@@ -76,9 +76,7 @@ def a_funding(*settlements: tuple[datetime, float], symbol: Symbol = BTC) -> Fun
     )
 
 
-def a_feed(
-    *series: Series, funding: Sequence[FundingSeries] = (), spread: str = "0", **instrument: Any
-) -> Feed:
+def a_feed(*series: Series, funding: Sequence[FundingSeries] = (), spread: str = "0", **instrument: Any) -> Feed:
     paths = {s.symbol: s for s in series}
     rates = {f.symbol: f for f in funding}
     features = {s: build(path, funding=rates.get(s)) for s, path in paths.items()}
@@ -108,10 +106,10 @@ class Script:
         self.asked: list[tuple[Symbol, datetime]] = []
 
     def long(self, *symbols: Symbol, confidence: float = 0.9) -> None:
-        self.says |= {s: (Stance.LONG, confidence) for s in symbols or (BTC,)}
+        self.says |= dict.fromkeys(symbols or (BTC,), (Stance.LONG, confidence))
 
     def short(self, *symbols: Symbol, confidence: float = 0.9) -> None:
-        self.says |= {s: (Stance.SHORT, confidence) for s in symbols or (BTC,)}
+        self.says |= dict.fromkeys(symbols or (BTC,), (Stance.SHORT, confidence))
 
     def wait(self) -> None:
         self.says.clear()
@@ -431,7 +429,9 @@ async def until(there: Callable[[], bool]) -> None:
     raise AssertionError("it never came to be")
 
 
-def two_markets(bars: int = 120, *, btc: Sequence[Bar] | None = None, eth: Sequence[Bar] | None = None) -> tuple[Series, Series]:
+def two_markets(
+    bars: int = 120, *, btc: Sequence[Bar] | None = None, eth: Sequence[Bar] | None = None
+) -> tuple[Series, Series]:
     return a_series(btc or [60000] * bars, symbol=BTC), a_series(eth or [3000] * bars, symbol=ETH)
 
 

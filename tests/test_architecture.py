@@ -33,12 +33,12 @@ JOURNEY = [
     "ledger",
     "exits",
     "book",
+    "lanes",
     "execution",
     "reconcile",
     "watch",
     "cycle",
     "digest",
-    "lanes",
     "desk",
 ]
 ADAPTERS = {"venues", "llm", "onchain"}

@@ -1,7 +1,7 @@
 """The entry path, read top to bottom: look, ask the panel, judge, pass the gate, write it down, hand the order on."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,8 +79,10 @@ class Cycle:
         self.repeats_until = repeats_until  # market time at which the last process ended
         self.weights = {s: self._weights(i.base) for s, i in market.instruments().items()}
 
-    async def run(self, symbols: Sequence[Symbol], trigger: str, *, phase: Phase | None, frozen: str) -> Round:
-        """Decide on each instrument that is free.
+    async def run(
+        self, symbols: Sequence[Symbol], trigger: str, *, phase: Phase | None, frozen: Callable[[], str]
+    ) -> Round:
+        """Decide on each instrument that is free. `frozen` is asked after the panel: it may have thought for a while.
 
         Raises JournalUnwritable when the journal did not take the decisions: then nothing is to be sent.
         """
@@ -91,7 +93,7 @@ class Cycle:
         decisions: list[Decision] = []
         intents: list[Order] = []
         for h in heard:
-            decision = self._decide(h, trigger, phase=phase, frozen=frozen)
+            decision = self._decide(h, trigger, phase=phase, frozen=frozen())
             decisions.append(decision)
             if isinstance(decision.gate, Approved):
                 orders = self._orders(decision, decision.gate.plan, self.playbook.exits_in(phase).plan(decision.phase))

@@ -248,7 +248,7 @@ class Desk:
         now = self.now()
         symbols = [s for s in thought.symbols if s not in self.ended and self._decided.get(s) != now]
         try:
-            made = await self.cycle.run(symbols, thought.trigger, phase=self.phase, frozen=self.frozen)
+            made = await self.cycle.run(symbols, thought.trigger, phase=self.phase, frozen=lambda: self.frozen)
         except JournalUnwritable as error:
             if not self._journal_down:
                 log.error("entries are frozen: %s", error)

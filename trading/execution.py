@@ -396,8 +396,10 @@ class Execution:
         """Cancel what a closed position left behind, before the instrument may be entered again."""
         gone: list[Order] = []
         for order in self.book.orders_on(symbol):
-            if self.book.orders_for(order.decision_id, Leg.ENTRY) or PositionId(order.decision_id) in self.book.positions:
-                continue  # an entry on its way, and the guard that goes with it
+            if PositionId(order.decision_id) in self.book.positions:
+                continue
+            if self.book.orders_for(order.decision_id, Leg.ENTRY):  # itself, or the entry it is to guard
+                continue
             try:
                 await self.venue.cancel(symbol, order.client_id)
             except (Transient, UnknownOutcome) as error:

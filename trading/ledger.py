@@ -1,7 +1,7 @@
 """Positions from fills: exact arithmetic, no rounding that could lose a digit. Pure."""
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.errors import BadRecord
 from trading.model import (
@@ -16,6 +16,8 @@ from trading.model import (
     PositionId,
     Trade,
 )
+
+COST_STEP = Decimal("1e-8")  # a closed part takes its share of the cost rounded to this, the rest is what is left
 
 
 def opened(order: Order, fill: Fill, *, playbook: str) -> Position:
@@ -65,10 +67,11 @@ def reduced(position: Position, fill: Fill) -> Position | None:
         raise BadRecord(f"{position.id}: {fill.quantity} closed of {position.quantity} open")
     if left == 0:
         return None
+    share = (position.cost * (fill.quantity / position.quantity)).quantize(COST_STEP, ROUND_HALF_EVEN)
     return replace(
         position,
         quantity=left,
-        cost=position.cost * left / position.quantity,
+        cost=position.cost - share,
         exit_quantity=position.exit_quantity + fill.quantity,
         exit_value=position.exit_value + fill.price * fill.quantity,
         fees=position.fees + fill.fee,

@@ -69,7 +69,9 @@ def test_a_person_at_a_terminal_rules_the_desk(place: Path) -> None:
         first.type("/help\r")
         first.see("18 commands")
         first.see("/positions: ")
-        first.type("/pos\t\r")  # completed to the first command that begins so
+        first.type("/pos")
+        first.see("/positions")  # the menu of what may follow
+        first.type("\t\r")  # its first line
         first.see(r"\d open, unrealised|no open position")
         first.type("/halt testing\r")
         first.see("No new entries. Exits and protection go on.")

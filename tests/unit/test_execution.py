@@ -197,10 +197,10 @@ async def test_a_crash_between_intent_and_request_is_undone_at_the_next_start() 
     await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
     await until(lambda: bool(bench.trouble.sent()))
     await bench.restart()
+    await bench.step()
     assert await nothing_is_left(bench)
     assert statuses(bench, Leg.ENTRY) == [OrderStatus.INTENDED, OrderStatus.ABANDONED]
     assert len(bench.trouble.sent()) == 1
-    await bench.step()
     await bench.decide()
     assert bench.desk.book.on(BTC)
 
@@ -242,9 +242,9 @@ async def test_an_answer_that_comes_after_the_fill_does_not_bring_the_order_back
     await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
     await until(lambda: BTC in bench.venue._account.positions)
     reading.set()
-    await looking
-    assert bench.desk.book.on(BTC)
+    await until(lambda: ("funding", None) in bench.trouble.calls[-1:])
     answer.set()
+    await looking
     await bench.desk.settle()
     position = bench.desk.book.on(BTC)
     assert position
@@ -277,7 +277,7 @@ async def test_a_partial_fill_is_protected_for_what_was_filled() -> None:
     position = await bench.enter()
     assert position.quantity == D("0.1") < bench.trouble.sent(Leg.ENTRY)[0].quantity
     assert position.guard is Guard.CONFIRMED
-    guards = [o for o in bench.desk.book.orders.values()]
+    guards = list(bench.desk.book.orders.values())
     assert [(o.leg, o.quantity) for o in guards] == [(Leg.STOP, D("0.1")), (Leg.TARGET, D("0.1"))]
     assert statuses(bench, Leg.ENTRY)[-2:] == [OrderStatus.PARTLY_FILLED, OrderStatus.EXPIRED]
     assert BTC in bench.desk.book.taken()
@@ -377,7 +377,7 @@ async def test_a_guard_cancelled_unheard_is_missed_at_the_next_reconciliation() 
     bench.trouble.lose_updates = True
     await bench.venue.cancel(BTC, position.protection.stop_id)
     await bench.sweep()
-    await bench.step(11)
+    await bench.step(16)  # ten seconds' patience, and five until the unheard close is looked up
     assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
 
 
@@ -436,7 +436,8 @@ async def test_a_stop_that_fills_in_two_parts_is_one_trade() -> None:
 
 
 async def test_a_close_that_fills_in_part_is_followed_by_another_for_the_rest() -> None:
-    calm, thin = a_series([60000] * 2), a_series([60000] * 20, begins=a_series([60000] * 2).candle(1).closed_at, volume=0.1)
+    calm = a_series([60000] * 2)
+    thin = a_series([60000] * 20, begins=calm.candle(1).closed_at, volume=0.1)
     bench = await a_desk(type(calm).joined([calm, thin]))
     position = await bench.enter()
     await bench.step(2)
@@ -495,6 +496,7 @@ async def test_a_restart_carries_a_decided_close_through() -> None:
     bench.trouble.on("submit", VenueDown("no route"), leg=Leg.CLOSE)
     await bench.desk.execution.close(position, ExitReason.MAX_HOLD, "held long enough")
     await bench.restart()
+    await bench.step()
     (trade,) = bench.trades
     assert (trade.reason, trade.note) == (ExitReason.MAX_HOLD, "held long enough")
     assert await nothing_is_left(bench)

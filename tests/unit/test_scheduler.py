@@ -1,0 +1,80 @@
+"""When is what due: by market time, on the hour, and made up by one."""
+
+from datetime import UTC, datetime, timedelta
+
+from bot.scheduler import MarketSchedule, wall_jobs
+from tests.builders import BTC, ETH
+from trading.messages import Command, Decide, SumWaits, Sweep
+from trading.playbook import Schedule
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def a_schedule(**changes: timedelta) -> MarketSchedule:
+    base = {"sweep_every": 30 * SECOND, "signals_every": 5 * MINUTE, "digest_every": 4 * HOUR}
+    return MarketSchedule(Schedule(**{**base, **changes}), [BTC, ETH])
+
+
+def kinds(found: list[Command]) -> list[str]:
+    return [type(c).__name__ for c in found]
+
+
+def test_all_is_due_on_the_hour_books_first() -> None:
+    found = a_schedule().due(NOON)
+    assert found == [Sweep(), Decide(symbols=(BTC, ETH), trigger="schedule"), SumWaits()]
+
+
+def test_nothing_is_due_twice_at_one_moment() -> None:
+    schedule = a_schedule()
+    schedule.due(NOON)
+    assert schedule.due(NOON) == []
+
+
+def test_a_start_between_two_hours_waits_for_the_next() -> None:
+    schedule = a_schedule()
+    assert schedule.due(NOON + SECOND) == []
+    assert kinds(schedule.due(NOON + 30 * SECOND)) == ["Sweep"]
+    assert kinds(schedule.due(NOON + 5 * MINUTE)) == ["Sweep", "Decide"]
+
+
+def test_a_restart_does_not_shift_the_hours() -> None:
+    """Whenever it starts, the desk thinks at the same moments."""
+    begin = NOON + 10 * MINUTE
+
+    def moments(start: datetime) -> set[datetime]:
+        schedule = a_schedule()
+        minutes = [start + n * MINUTE for n in range(30) if start + n * MINUTE < begin + 15 * MINUTE]
+        return {m for m in minutes if "Decide" in kinds(schedule.due(m)) and m >= begin}
+
+    assert moments(NOON) == moments(NOON + 3 * MINUTE) == moments(NOON + 7 * MINUTE)
+
+
+def test_what_was_missed_is_made_up_by_one_and_not_by_a_burst() -> None:
+    schedule = a_schedule()
+    schedule.due(NOON)
+    assert kinds(schedule.due(NOON + HOUR + SECOND)) == ["Sweep", "Decide"]
+    assert schedule.due(NOON + HOUR + 2 * SECOND) == []
+
+
+def test_every_firing_of_a_day_is_there() -> None:
+    schedule = a_schedule()
+    found = [kind for n in range(24 * 60) for kind in kinds(schedule.due(NOON + n * MINUTE))]
+    assert (found.count("Sweep"), found.count("Decide"), found.count("SumWaits")) == (24 * 60, 24 * 12, 6)
+
+
+def test_bars_longer_than_the_interval_fire_once_a_bar() -> None:
+    schedule = a_schedule()
+    assert [len(schedule.due(NOON + n * HOUR)) for n in range(5)] == [3, 2, 2, 2, 3]
+
+
+async def test_the_housekeeping_of_the_surface_is_merged_and_never_doubled() -> None:
+    async def tidy() -> None:
+        """Nothing to do."""
+
+    scheduler = wall_jobs([("tidy", 5 * SECOND, tidy)])
+    try:
+        (job,) = scheduler.get_jobs()
+        assert (job.id, job.max_instances, job.coalesce) == ("tidy", 1, True)
+    finally:
+        scheduler.shutdown(wait=False)
