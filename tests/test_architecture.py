@@ -18,6 +18,7 @@ JOURNEY = [
     "ports",
     "status",
     "performance",
+    "policies",
     "playbook",
     "market.series",
     "market.features",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from trading import exits
@@ -345,11 +345,12 @@ class Desk:
         after = self._phase_name()
         self._phase = self.phase
         if before != after:
-            await self.book.commit([PhaseChanged(at=self.now(), by=by, before=before, after=after)])
+            await self.book.commit([PhaseChanged(at=self.now(), by=by, before=before, after=after)], exit=True)
 
     async def _sum_waits(self) -> None:
         event = self.waits.take(self.now())
-        await self.book.commit([event] if event else [], desk={"waits_since": self.now()})
+        rest = self.now() + timedelta(microseconds=1)  # what was decided at this very moment is in this digest
+        await self.book.commit([event] if event else [], desk={"waits_since": rest}, exit=True)
 
     async def _sweep(self) -> None:
         """Reconcile with the venue; a phase that began by its date is noticed here too."""

@@ -120,6 +120,7 @@ class Telegram:
         """Receive for ever; ends by cancellation only. Telegram being down is waited out."""
         for name in ("httpx", "httpcore"):  # they log the URL, and the token is in it
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("telegram.ext.Updater").setLevel(logging.CRITICAL)  # a page a failure; the watch says it once
         pause = self._timing.first_pause
         self._watch.connecting()
         try:

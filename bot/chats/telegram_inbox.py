@@ -164,11 +164,11 @@ def _identity(user: User) -> Identity:
 
 
 def _owns(query: CallbackQuery) -> bool:
-    """Whether the question was put to the one who taps: always so in a private chat; in a group, when the message
+    """Whether the question was put to the one who taps: so in his private chat; in a group, when the message
     answers one of his. Another's tap must not take the buttons away."""
     message = query.message
     if message is None or message.chat.id > 0:
-        return message is not None
+        return message is not None and message.chat.id == query.from_user.id  # a private chat has its person's id
     asked = message.reply_to_message if isinstance(message, Message) else None
     return asked is not None and asked.from_user == query.from_user
 

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 GAVEL = Path(sys.executable).parent / "gavel"
 PATIENCE = 120  # seconds for what takes one or two on an idle machine: only what truly hangs fails
+STOPS_WITHIN = 10  # seconds: 5 are promised, on a machine of one's own
 
 # Trades all the time: one voice is enough, the exits are near, and after each close it looks again.
 BUSY = """

@@ -6,7 +6,7 @@ from tests.process.crash import crash
 
 
 def test_a_killed_desk_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    outcome = crash(tmp_path, kills=5, seed=3, limit=300)
+    outcome = crash(tmp_path, kills=4, seed=3, limit=300)
     assert outcome.faults == []
-    assert outcome.kills == 5
+    assert outcome.kills == 4
     assert outcome.totals["trades"] > 0

@@ -10,10 +10,8 @@ import pytest
 
 from tests.process import program, proofs
 from tests.process.records import read
-from tests.process.test_cli import STOPS_WITHIN
 from trading.messages import CommandRun, OrderIntended, TradingHalted, TradingResumed
 from trading.model import Leg
-
 
 
 class Terminal:
@@ -79,7 +77,7 @@ def test_a_person_at_a_terminal_rules_the_desk(place: Path) -> None:
         began = time.monotonic()
         first.see(r"desk stopped, (\d left open|nothing left open)")
         assert first.end() == 0
-        assert time.monotonic() - began < STOPS_WITHIN
+        assert time.monotonic() - began < program.STOPS_WITHIN
 
     halted = read(place / "data")
     assert proofs.faults(halted, stopped=True) == []

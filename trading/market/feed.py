@@ -146,6 +146,7 @@ class Feed:
     def move_to(self, at: datetime) -> None:
         """Stand between two steps, without a new bar."""
         self._now = to_ms(at)
+        self._quotes.clear()
 
     def instruments(self) -> dict[Symbol, Instrument]:
         return self._instruments
