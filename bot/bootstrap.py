@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -169,8 +169,8 @@ async def assembled(
             market=market.feed,
             venue=venue,
             playbook=playbook,
-            panel=_panel(playbook),
-            off=_off(playbook),
+            panel=_panel(playbook, market.lacks),
+            off=_off(playbook, market.lacks),
             tags=market.identity,
         )
         about = RenderContext(mode=desk.mode, market=market.feed.source)
@@ -239,14 +239,16 @@ async def assembled(
         await database.close()
 
 
-def _panel(playbook: Playbook) -> dict[str, Persona]:
-    return {n: PERSONAS[n](seat) for n, seat in playbook.panel.items() if seat.enabled and n in PERSONAS}
+def _panel(playbook: Playbook, lacks: Mapping[str, str]) -> dict[str, Persona]:
+    off = _off(playbook, lacks)
+    return {name: PERSONAS[name](seat) for name, seat in playbook.panel.items() if name not in off}
 
 
-def _off(playbook: Playbook) -> dict[str, str]:
+def _off(playbook: Playbook, lacks: Mapping[str, str]) -> dict[str, str]:
     """The playbook's personas that are switched off: they do not exist for the judge, and /health says why."""
-    found = {n: "switched off in the playbook" for n, seat in playbook.panel.items() if not seat.enabled}
-    return found | {n: NOT_ARMED[n] for n, seat in playbook.panel.items() if seat.enabled and n not in PERSONAS}
+    why = {name: NOT_ARMED[name] for name in playbook.panel if name not in PERSONAS}
+    why |= {name: reason for name, reason in lacks.items() if name in playbook.panel}
+    return why | {name: "switched off in the playbook" for name, seat in playbook.panel.items() if not seat.enabled}
 
 
 def _symbols(market: Market) -> list[Symbol]:

@@ -17,6 +17,7 @@ from trading.venues.market_sim import MarketSim
 
 SPREAD = Decimal("0.0001")  # of price: candle files hold no touch, so one basis point is assumed
 SIM_STARTS = datetime(2026, 1, 1, tzinfo=UTC)
+NO_FLOW = "no taker volume in these candles, and no order book"
 WARM_UP = 6  # days of simulated market before the first one that is played
 DAY = timedelta(days=1)
 
@@ -27,6 +28,7 @@ class Market:
     begins: datetime
     ends: datetime | None  # None: it never does
     notes: tuple[str, ...]
+    lacks: dict[str, str]  # personas that this market can never give anything to read, and why
     identity: dict[str, str]  # what a database must have been made with to go on in this market
 
 
@@ -60,6 +62,7 @@ def from_history(
         begins=from_ms(min(int(s.closed[0]) for s in found.series.values())),
         ends=from_ms(max(int(s.closed[-1]) for s in found.series.values())),
         notes=found.notes,
+        lacks={} if any(s.taker_buy is not None for s in found.series.values()) else {"flow": NO_FLOW},
         identity={"market": source},
     )
 
@@ -78,7 +81,7 @@ def simulated(seed: int, playbook: Playbook) -> Market:
 
     feed = Feed(chapters=chapters, instruments=instruments, source="simulated market", spread=SPREAD, book=sim.book)
     identity = {"market": "simulated market", "seed": str(seed)}
-    return Market(feed=feed, begins=SIM_STARTS, ends=None, notes=(), identity=identity)
+    return Market(feed=feed, begins=SIM_STARTS, ends=None, notes=(), lacks={}, identity=identity)
 
 
 def _sim_chapter(sim: MarketSim, number: int, playbook: Playbook) -> Chapter:

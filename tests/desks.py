@@ -26,7 +26,6 @@ from trading.messages import Command, Decide, DecisionMade, Event, FundingPaid, 
 from trading.model import (
     DeskState,
     FundingPayment,
-    Instrument,
     Leg,
     Order,
     OrderStatus,
@@ -433,10 +432,6 @@ def two_markets(
     bars: int = 120, *, btc: Sequence[Bar] | None = None, eth: Sequence[Bar] | None = None
 ) -> tuple[Series, Series]:
     return a_series(btc or [60000] * bars, symbol=BTC), a_series(eth or [3000] * bars, symbol=ETH)
-
-
-def instruments_of(bench: Bench) -> dict[Symbol, Instrument]:
-    return bench.feed.instruments()
 
 
 def payments(bench: Bench) -> list[FundingPayment]:

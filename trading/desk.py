@@ -38,8 +38,6 @@ from trading.messages import (
 from trading.model import (
     DeskState,
     ExitReason,
-    Fill,
-    FundingPayment,
     Order,
     Position,
     Quote,
@@ -184,12 +182,10 @@ class Desk:
     def receive(self, update: VenueUpdate) -> None:
         """The venue's updates, in their order, into the lane of their instrument."""
         match update:
-            case Fill():
-                self.lanes.post(update.symbol, lambda: self.execution.on_fill(update))
             case OrderReport():
                 self.lanes.post(update.order.symbol, lambda: self.execution.on_report(update))
-            case FundingPayment():
-                self.lanes.post(update.symbol, lambda: self.execution.on_funding(update))
+            case _:
+                self.lanes.post(update.symbol, lambda: self.execution.hear(update))
 
     def on_quote(self, quote: Quote) -> None:
         """Exits look at every quote; an instrument without a position has nothing to exit."""

@@ -107,12 +107,12 @@ class Execution:
         return self.book.orders.get(order.client_id) == order
 
     async def _end(self, order: Order, status: OrderStatus, why: str) -> None:
-        """An order that will do nothing more; an entry takes its guard with it."""
+        """An order that will do nothing more; an entry of which nothing filled takes its guard with it."""
         if not self._stands(order):
             return
         ended = order.to(status, at=self._now, note=why)
         guards: list[Order] = []
-        if order.leg is Leg.ENTRY and PositionId(order.decision_id) not in self.book.positions:
+        if order.leg is Leg.ENTRY and not order.filled:
             legs = (Leg.STOP, Leg.TARGET)
             guards = [o for leg in legs for o in self.book.orders_for(order.decision_id, leg)]
         gone = [g.to(OrderStatus.ABANDONED, at=self._now, note="its entry came to nothing") for g in guards]
@@ -147,6 +147,23 @@ class Execution:
         await self.send(order)
 
     # --- what the venue tells -----------------------------------------------------------------------------------
+
+    async def hear(self, update: Fill | FundingPayment) -> None:
+        """What the venue's stream tells. A stream may have left out what came before it: that is read first."""
+        if self._in_turn(update) or await self.catch_up(update.symbol):
+            await self.on_update(update)
+
+    def _in_turn(self, update: Fill | FundingPayment) -> bool:
+        """Whether our books know the position that this is about: a close cannot be booked before its entry."""
+        held = self.book.on(update.symbol)
+        if isinstance(update, FundingPayment):
+            return held is not None or update.id in self.book.funding
+        order = self.book.orders.get(update.client_id)
+        if update.id in self.book.fills or (order is not None and order.leg is Leg.ENTRY):
+            return True
+        if order is None and not update.liquidation:
+            return True
+        return held is not None and update.quantity <= held.quantity
 
     async def on_fill(self, fill: Fill) -> None:
         """Apply a fill once, however often it is told."""
@@ -333,17 +350,18 @@ class Execution:
         elif order.status not in _UNSENT:
             await self._end(order, OrderStatus.EXPIRED, "the venue no longer knows it")
 
-    async def catch_up(self, symbol: Symbol) -> None:
-        """Apply what was told to nobody on one instrument; only its lane may do that."""
+    async def catch_up(self, symbol: Symbol) -> bool:
+        """Apply what was told to nobody on one instrument; only its lane may do that. False: it could not be read."""
         try:
             fills = await self.venue.fills(self.book.state.last_fill)
             payments = await self.venue.funding(self.book.state.last_funding)
         except (Transient, UnknownOutcome) as error:
             log.warning("fills on %s: %s", symbol, error)
-            return
+            return False
         for update in self.unheard(fills, payments):
             if update.symbol == symbol:
                 await self.on_update(update)
+        return True
 
     def unheard(self, fills: Sequence[Fill], payments: Sequence[FundingPayment]) -> list[Fill | FundingPayment]:
         """What of this is not applied yet, oldest first; at one time funding comes first, as the desk acts after it."""

@@ -1,7 +1,7 @@
 """kill -9 at random moments of a demo run, and a look at the records after each: `python -m tests.process.crash`.
 
-Four of five kills wait until the desk says that it goes on and then strike while it trades; the others strike while it
-starts. After the last one it runs on for a moment, is stopped with SIGTERM, and nothing may be half done any more.
+Most kills wait until the desk says that it goes on and strike while it trades; some strike while it starts, some while
+it stops. After every tenth and the last it runs on for a moment, is stopped with SIGTERM, and nothing may be half done.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from trading.model import OrderStatus
 
 STARTING = 1.5  # seconds; a kill within them hits the start-up
 TRADING = 1.2  # seconds after the desk has begun to trade
+STOPPING = 0.4  # seconds after SIGTERM
+SETTLE = 10  # kills between two orderly stops
 CALM = "60"  # market seconds a second of the last run: slow enough that every alert is told before it ends
 
 
@@ -31,13 +33,15 @@ class Outcome:
 
     kills: int = 0
     early: int = 0  # before the desk had begun
+    late: int = 0  # after it was told to stop
     runs: int = 1  # data directories: a history that ends is begun again in another one
     faults: list[str] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
     totals: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        lines = [f"{self.kills} kills ({self.early} before the desk had begun), {self.runs} data directories"]
+        moments = f"{self.early} while it started, {self.late} while it stopped"
+        lines = [f"{self.kills} kills ({moments}), {self.runs} data directories"]
         lines += [f"  kills that left {what}: {count}" for what, count in sorted(self.seen.items())]
         lines += [f"  in the end, {what}: {count}" for what, count in sorted(self.totals.items())]
         return "\n".join([*lines, *(self.faults or ["no fault"])])
@@ -64,12 +68,15 @@ class Run:
     def strike(self) -> bool:
         """Start, kill, look. False when the history ended before the kill."""
         process = self.start("max")
-        early = self.chance.random() < 0.2
+        early, late = self.chance.random() < 0.2, self.chance.random() < 0.15
         try:
             if early:
                 over = wait(process, self.chance.uniform(0.05, STARTING))
             else:
                 over = self._begun(process) or wait(process, self.chance.uniform(0.0, TRADING))
+            if late and not over:
+                process.send_signal(signal.SIGTERM)
+                wait(process, self.chance.uniform(0.0, STOPPING))
         finally:
             process.kill()
             process.wait()
@@ -78,11 +85,12 @@ class Run:
             return False
         self.outcome.kills += 1
         self.outcome.early += early
+        self.outcome.late += late and not early
         self._look(stopped=False)
         return True
 
-    def finish(self) -> None:
-        """Go on once more, for a moment, stop in order, and hold everything against everything."""
+    def settle(self) -> Records:
+        """Go on for a moment, stop in order, and hold everything against everything."""
         process = self.start(CALM)
         try:
             over = self._begun(process) or wait(process, 3.0)
@@ -94,8 +102,12 @@ class Run:
         finally:
             process.kill()
             process.wait()
-        self._expect(process.returncode == 0, f"the last run ended with {process.returncode}: {self.err()[-500:]}")
-        records = self._look(stopped=True)
+        self._expect(process.returncode == 0, f"an orderly stop ended with {process.returncode}: {self.err()[-500:]}")
+        return self._look(stopped=True)
+
+    def finish(self) -> None:
+        """The last stop of this directory, and what all of it comes to."""
+        records = self.settle()
         verified = program.run("verify", "--data-dir", self.data, cwd=self.directory)
         self._expect(verified.returncode == 0, f"gavel verify: {verified.stderr}")
         for what, kind in (("decisions to trade", DecisionMade), ("fills", OrderFilled), ("trades", TradeClosed)):
@@ -122,11 +134,12 @@ class Run:
     def _look(self, *, stopped: bool) -> Records:
         records = read(self.data)
         found = [*proofs.faults(records, stopped=stopped), *self.chain.faults(self.data)]
-        at = "at the end" if stopped else f"after kill {self.outcome.kills}"
+        at = f"{'stopped' if stopped else 'killed'} after kill {self.outcome.kills}"
         self.outcome.faults += [f"{self.directory.name} {at}: {fault}" for fault in found]
         if "Traceback" in self.err():
             self._expect(False, f"a traceback {at}: {self.err()[-2000:]}")
-        self.outcome.seen.update(left_behind(records))
+        if not stopped:
+            self.outcome.seen.update(left_behind(records))
         return records
 
     def _expect(self, fine: bool, fault: str) -> None:
@@ -187,6 +200,8 @@ def crash(directory: Path, *, kills: int, seed: int, history: Path | None = None
             run.finish()
             outcome.runs += 1
             run = Run(directory / f"run-{outcome.runs}", history, chance, outcome)
+        elif outcome.kills % SETTLE == 0 and outcome.kills < kills:
+            run.settle()
     run.finish()
     return outcome
 

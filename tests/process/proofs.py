@@ -9,8 +9,19 @@ from decimal import Decimal
 
 from bot.render import RenderContext, render_event
 from bot.routing import Routing
+from storage.codec import to_json
 from tests.process.records import CONSOLE, Records
-from trading.messages import OrderEnded, OrderFilled, OrderIntended, PositionOpened, ProtectionConfirmed, TradeClosed
+from trading.messages import (
+    DataEnded,
+    DataGap,
+    DeskStarted,
+    OrderEnded,
+    OrderFilled,
+    OrderIntended,
+    PositionOpened,
+    ProtectionConfirmed,
+    TradeClosed,
+)
 from trading.model import ZERO, Fill, Leg, Order, Side, Symbol
 
 Proof = Callable[[Records], Iterator[str]]
@@ -100,6 +111,14 @@ def every_position_at_the_venue_is_guarded(records: Records) -> Iterator[str]:
             guards = [o for o in working if o.leg is leg and o.symbol == symbol and o.side is position.direction.exit]
             if sum((o.quantity - o.filled for o in guards), ZERO) < position.quantity:
                 yield f"{symbol} {position.quantity} has no {leg} for all of it"
+
+
+def nothing_is_recorded_twice(records: Records) -> Iterator[str]:
+    """But a start that was killed may begin at the same moment, and the edges of the data are met again there."""
+    found = Counter((type(event), to_json(event)) for _, event in records.events)
+    for (kind, body), count in found.items():
+        if count > 1 and kind not in (DeskStarted, DataEnded, DataGap):
+            yield f"{count} times in the journal: {kind.__name__} {body[:200]!r}"
 
 
 def no_alert_is_told_twice(records: Records) -> Iterator[str]:
@@ -205,16 +224,17 @@ def every_trade_is_whole(records: Records) -> Iterator[str]:
 
 
 def every_intent_has_come_to_an_end(records: Records) -> Iterator[str]:
-    """Sent and done, ended with a reason, or guarding what is open: nothing hangs in between."""
+    """Sent and done, ended with a reason, or guarding what is open: nothing hangs in between.
+
+    The guards of an entry that came to nothing go with it, without an event of their own.
+    """
     done = {e.order.client_id for e in records.of(OrderEnded)}
     done |= {e.order.client_id for e in records.of(OrderFilled) if e.order.filled == e.order.quantity}
     done |= {id for p in records.positions for id in (p.protection.stop_id, p.protection.target_id)}
-    yield from (f"intent {id} hangs" for id, order in intents(records).items() if id not in done and not _moot(order))
-
-
-def _moot(order: Order) -> bool:
-    """A guard whose entry came to nothing is abandoned with it, without an event of its own."""
-    return order.leg in (Leg.STOP, Leg.TARGET)
+    opened = {event.position.id for event in records.of(PositionOpened)}
+    for id, order in intents(records).items():
+        if id not in done and (order.leg not in (Leg.STOP, Leg.TARGET) or order.decision_id in opened):
+            yield f"intent {id} hangs"
 
 
 ALWAYS: tuple[Proof, ...] = (
@@ -223,6 +243,7 @@ ALWAYS: tuple[Proof, ...] = (
     an_exit_never_enlarges,
     journalled_fills_are_the_venues,
     every_position_at_the_venue_is_guarded,
+    nothing_is_recorded_twice,
     no_alert_is_told_twice,
     every_alert_is_queued,
     what_counts_as_sent_was_told,

@@ -1,4 +1,4 @@
-"""What a desk has left on disk: its journal, the venue's account, what the terminal was told. Read without touching it."""
+"""What a desk has left on disk: its journal, the venue's account, what was told. Read without touching it."""
 
 import json
 import sqlite3

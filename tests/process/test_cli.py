@@ -66,16 +66,20 @@ def test_help_and_version_name_every_command(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "looking leaves nothing behind"
 
 
+LOADED = """
+import sys
+from bot.__main__ import main
+sys.argv = ["gavel", "--help"]
+try:
+    main()
+except SystemExit:
+    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+"""
+
+
 def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
-    code = "import sys\nsys.argv = ['gavel', '--help']\nfrom bot.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n"
-    code += "    print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env=program.environment(),
-        check=True,
+        [sys.executable, "-c", LOADED], cwd=tmp_path, capture_output=True, text=True, env=program.environment()
     )
     loaded = set(done.stderr.split())
     assert "click" in loaded
@@ -297,3 +301,20 @@ def test_it_stops_in_order_and_goes_on_from_there(tmp_path: Path, number: signal
     assert {p.id for p in first.positions} <= {p.id for p in second.positions} | closed
     assert (tmp_path / "err.txt").read_text() == ""
     assert oct(os.stat(tmp_path / "d" / "console.jsonl").st_mode)[-3:] == "600"
+
+
+@pytest.mark.slow
+def test_the_first_minute_shows_a_trade_from_decision_to_exit(tmp_path: Path) -> None:
+    """Acceptance 1: `make run` as it comes, without an option."""
+    process = program.start("run", "--data-dir", "data", cwd=tmp_path)
+    try:
+        trade_until(process, tmp_path, "desk started")
+        began = time.monotonic()
+        for words in ("confidence", "Filled", "protected", "Gross"):  # the last stands on a closed trade's card
+            if words not in (tmp_path / "out.txt").read_text():
+                trade_until(process, tmp_path, words)
+        assert time.monotonic() - began < 60
+        stop(process, signal.SIGINT)
+    finally:
+        process.kill()
+    assert proofs.faults(read(tmp_path / "data"), stopped=True) == []

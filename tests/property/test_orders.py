@@ -257,6 +257,6 @@ def test_no_trouble_leads_an_order_outside_the_table_or_the_books_astray() -> No
     run_state_machine_as_test(
         WholeDesk,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -628,6 +628,53 @@ async def test_the_report_of_an_end_told_before_its_fill_loses_no_fill() -> None
     assert not bench.desk.frozen
 
 
+async def test_a_close_told_before_its_entry_was_heard_is_applied_after_it() -> None:
+    """The stream has lost the entry's fill and tells the stop's: what came before is read first."""
+    bench = await a_desk(a_series([60000, 60000, (60000, 60000, 58000, 58200), 58200, 58200]))
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    bench.script.wait()
+    bench.trouble.lose_updates = False
+    await bench.step(2)
+    assert [t.reason for t in bench.trades] == [ExitReason.STOP_LOSS]
+    await bench.step()
+    await bench.sweep()
+    assert bench.desk.frozen == ""
+    assert bench.desk.book.booked == (await bench.venue.balance()).wallet
+
+
+async def test_a_close_told_before_its_entry_waits_where_nothing_can_be_read() -> None:
+    bench = await a_desk(a_series([60000, 60000, (60000, 60000, 58000, 58200), *[58200] * 9]))
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    bench.script.wait()
+    bench.trouble.lose_updates = False
+    bench.trouble.on("fills", VenueDown("no route"), times=3)
+    await bench.step(2)
+    await bench.step(6)
+    await bench.sweep()
+    assert [t.reason for t in bench.trades] == [ExitReason.STOP_LOSS]
+    assert bench.desk.book.booked == (await bench.venue.balance()).wallet
+    assert not bench.desk.faults
+
+
+async def test_an_entry_filled_in_part_and_closed_before_its_end_was_heard_leaves_nothing_behind() -> None:
+    """Found by the state machine: the guard of an entry in flight, filled while the stream was silent."""
+    bars = [60000, 60000, (60000, 60000, 58000, 58200), *[58200] * 20]
+    bench = await a_desk(a_series(bars, volume=0.1))
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    bench.script.wait()
+    await bench.step(2)
+    await bench.sweep()
+    await bench.step(10)
+    assert [t.reason for t in bench.trades] == [ExitReason.STOP_LOSS]
+    assert await nothing_is_left(bench)
+
+
 async def test_fills_told_to_nobody_are_caught_up_by_reconciliation() -> None:
     bench = await a_desk()
     bench.trouble.lose_updates = True
@@ -677,6 +724,42 @@ async def test_funding_lands_on_the_position_and_in_the_trade() -> None:
     assert trade.funding == payment.amount
     assert trade.net == trade.gross - trade.fees + payment.amount
     assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+
+
+async def test_funding_told_before_its_entry_was_heard_lands_on_the_position() -> None:
+    start = a_series([1.0]).candle(0).opened_at
+    bench = await a_desk(a_series([60000] * 6, every=HOUR), funding=[a_funding((start + 3 * HOUR, 0.0001))])
+    bench.trouble.lose_updates = True
+    bench.trouble.on("submit", TIMED_OUT, when="after")
+    bench.trouble.on("order", VenueDown("no route"), times=9)
+    bench.script.long()
+    await bench.decide()
+    bench.trouble.lose_updates = False
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.funding < 0
+    await bench.sweep()
+    assert bench.desk.frozen == ""
+
+
+async def test_two_orders_looked_up_at_once_are_each_ended_once() -> None:
+    """The look-up of the first reads the fills of the second; what was known of that one before is stale then."""
+    bench = await a_desk(a_series([60000] * 60, volume=0.1))
+    bench.trouble.lose_updates = True
+    bench.script.long()
+    await bench.decide()
+    bench.script.wait()
+    await bench.sweep()
+    await bench.step()
+    position = bench.desk.book.on(BTC)
+    assert position
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.CLOSE, when="after")
+    bench.trouble.on("order", VenueDown("no route"), times=12)
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.step(30)
+    assert len(bench.trades) == 1
+    assert await nothing_is_left(bench)
 
 
 async def test_funding_and_the_close_after_it_both_unheard_are_caught_up_in_their_order() -> None:

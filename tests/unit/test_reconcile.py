@@ -284,6 +284,7 @@ async def test_a_restart_asks_from_the_cursor_on() -> None:
     assert len(bench.told(OrderFilled)) == 1
 
 
+@pytest.mark.usefixtures("eager")
 async def test_a_fill_that_cannot_be_applied_is_not_passed_over() -> None:
     """It makes no sense to our books: that is said, entries freeze, and the cursor stays before it."""
     bench = await a_desk()

@@ -131,8 +131,8 @@ def _nth_of_windows(
     """The nth smallest (from 0) of rank[first[i]:end[i]] for each i, read off bit by bit from a wavelet matrix.
 
     From the highest bit down the ranks are parted, in stable order, into those without the bit and those with it. How
-    many of a window have it not says on which side its nth stands, and the window becomes one of that side (Claude,
-    Navarro & Ordonez, "The wavelet matrix", 2015). `rank` is a permutation of 0..n-1.
+    many of a window have it not says on which side its nth stands, and the window becomes one of that side ("The
+    wavelet matrix", Information Systems 47, 2015). `rank` is a permutation of 0..n-1.
     """
     answer = np.zeros(len(nth), dtype=np.intp)
     for bit in reversed(range(len(rank).bit_length())):
