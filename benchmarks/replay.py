@@ -2,7 +2,7 @@
 
     python -m benchmarks.replay DIR [--playbook NAME]
 
-Prints bars, wall and CPU seconds of the whole process, and beside them what bare SQLite takes to insert the same journal
+Prints bars, wall and CPU seconds of the whole process, and what bare SQLite takes to insert the same journal
 rows in the same run: the ratio says more than the seconds of a shared machine.
 """
 

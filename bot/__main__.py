@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -172,6 +173,7 @@ async def _run(wanted: Wanted) -> int:
     from bot.bootstrap import assembled
 
     settings = _settings()
+    os.umask(0o077)  # what a desk writes is its owner's business
     _log_to_stderr(settings)
     playbook = playbooks.load(wanted.playbook or settings.playbook)
     speed = _speed(wanted, settings)

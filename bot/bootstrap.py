@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 CONSOLE = "console:main"
 DATABASE = "gavel.db"
 ACCOUNT = "paper.db"
-SAY_GOODBYE = timedelta(seconds=2)  # for what is still to be told when the desk stops
+SAY_GOODBYE = timedelta(seconds=1.5)  # for what is still to be told when the desk stops
 
 # A persona stands here when this version can arm it; the others of a playbook are off, and say so.
 PERSONAS: dict[str, Callable[[Seat], Persona]] = {"flow": Flow, "technical": Technical}
@@ -213,6 +213,7 @@ async def assembled(
             chats={"console": console, **({"telegram": telegram} if telegram else {})},
             render=lambda event: render_event(event, about),
             wall=wall,
+            grace=timedelta(seconds=1),
         )
         if speed is not None:
             journal.wake.append(delivery.wake)  # at full speed the wall job is enough, and delivers in batches

@@ -240,7 +240,7 @@ class Delivery:
 
     async def _send_some(self, line: _Line, chat: Chat) -> bool:
         """The next message, or a batch where the chat knows its keys. False when there is none."""
-        if isinstance(chat, Paced):
+        if isinstance(chat, Paced) and await self._outbox.pending(line.destination, 1):
             await chat.await_turn(line.destination)
         rows = await self._outbox.pending(line.destination, _BATCH if line.platform in self._remembering else 1)
         if not rows:

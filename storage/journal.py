@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select
+from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select
 
 from storage.codec import from_json, from_row, to_json, to_row
 from storage.database import Database, upsert
@@ -31,8 +31,8 @@ from storage.tables import (
 )
 from trading.decision import Decision
 from trading.errors import BadRecord
-from trading.messages import DecisionMade, Event, FundingPaid, OrderFilled
-from trading.model import DeskState, Order, OrderStatus, Position, Trade
+from trading.messages import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled
+from trading.model import DeskState, Order, OrderStatus, Position, Symbol, Trade
 from trading.ports import Clock, State
 
 GENESIS = "0" * 64
@@ -50,7 +50,7 @@ class Remembered:
     """What a restart finds: the desk's state, its open positions, its unfinished orders, what it has booked lately.
 
     `fills` and `funding`: the ids applied at or after the time of the state's own last one. Ids rise with time, so all
-    that the venue may tell again are among them.
+    that the venue may tell again are among them. `told`: what was told of the data at the moment that is played again.
     """
 
     state: DeskState
@@ -58,6 +58,8 @@ class Remembered:
     orders: tuple[Order, ...]
     fills: frozenset[str]
     funding: frozenset[str]
+    exits: tuple[Trade, ...]
+    told: frozenset[tuple[str, Symbol]]
 
 
 class SqlJournal:
@@ -225,7 +227,22 @@ def _load(connection: Connection) -> Remembered | None:
         funding=_applied_since(connection, FUNDING, state.last_funding),
         positions=tuple(from_row(Position, row) for row in positions.mappings()),
         orders=tuple(from_row(Order, row) for row in orders.mappings()),
+        exits=_last_exits(connection),
+        told=_told_since(connection, state.market_at),
     )
+
+
+def _last_exits(connection: Connection) -> tuple[Trade, ...]:
+    last = select(func.max(TRADES.c.seq)).group_by(TRADES.c.symbol)
+    found = connection.execute(select(TRADES).where(TRADES.c.seq.in_(last)).order_by(TRADES.c.seq))
+    return tuple(from_row(Trade, row) for row in found.mappings())
+
+
+def _told_since(connection: Connection, at: datetime | None) -> frozenset[tuple[str, Symbol]]:
+    kinds = [DataGap.__name__, DataEnded.__name__]
+    found = select(JOURNAL.c.kind, JOURNAL.c.symbol).where(JOURNAL.c.kind.in_(kinds))
+    rows = connection.execute(found if at is None else found.where(JOURNAL.c.at >= at))
+    return frozenset((row.kind, row.symbol) for row in rows)
 
 
 def _applied_since(connection: Connection, table: Table, last: str) -> frozenset[str]:

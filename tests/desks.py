@@ -22,7 +22,7 @@ from trading.market.features import build
 from trading.market.feed import Chapter, Feed
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
-from trading.messages import Command, Decide, DecisionMade, Event, FundingPaid, OrderFilled, Sweep
+from trading.messages import Command, DataEnded, DataGap, Decide, DecisionMade, Event, FundingPaid, OrderFilled, Sweep
 from trading.model import (
     DeskState,
     FundingPayment,
@@ -195,6 +195,8 @@ class Kept:
     orders: tuple[Order, ...]
     fills: frozenset[str]
     funding: frozenset[str]
+    exits: tuple[Trade, ...]
+    told: frozenset[tuple[str, Symbol]]
 
 
 class MemoryJournal:
@@ -258,6 +260,12 @@ class MemoryJournal:
             orders=tuple(o for o in self.orders.values() if not o.status.final),
             fills=_since(self.fills, self.state.last_fill),
             funding=_since(paid, self.state.last_funding),
+            exits=tuple({t.symbol: t for t in self.trades.values()}.values()),
+            told=frozenset(
+                (type(e).__name__, e.symbol)
+                for e in self.events
+                if isinstance(e, DataGap | DataEnded) and (not self.state.market_at or e.at >= self.state.market_at)
+            ),
         )
 
     async def known(self, decisions: Sequence[str]) -> frozenset[str]:

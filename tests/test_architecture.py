@@ -20,14 +20,21 @@ JOURNEY = [
     "performance",
     "policies",
     "playbook",
+    "health",
+    "breaker",
     "market.series",
     "market.features",
+    "market.regime",
+    "market.correlation",
     "market.snapshot",
     "market.feed",
     "personas.panel",
     "personas.flow",
     "personas.technical",
+    "personas.sigma",
     "judge",
+    "risk.expectancy",
+    "risk.portfolio",
     "risk.sizing",
     "risk.safety",
     "risk.gate",
@@ -44,7 +51,22 @@ JOURNEY = [
 ]
 ADAPTERS = {"venues", "llm", "onchain"}
 ADAPTERS_MAY = {"errors", "model", "identity", "clock", "decision", "messages", "ports", "market.series"}
-PURE = ["judge", "risk.sizing", "risk.safety", "risk.gate", "exits", "ledger", "performance", "decision", "model"]
+PURE = [
+    "judge",
+    "health",
+    "breaker",
+    "risk.expectancy",
+    "risk.portfolio",
+    "market.regime",
+    "risk.sizing",
+    "risk.safety",
+    "risk.gate",
+    "exits",
+    "ledger",
+    "performance",
+    "decision",
+    "model",
+]
 IMPURE = {"asyncio", "logging", "random", "time", "os", "socket", "pathlib", "sqlite3", "httpx"}
 SURFACE_LIBRARIES = {"telegram", "discord", "prompt_toolkit", "sqlmodel", "sqlalchemy", "alembic", "apscheduler"}
 

@@ -45,7 +45,8 @@ class Book:
         self.orders: dict[ClientId, Order] = {o.client_id: o for o in (remembered.orders if remembered else ())}
         self.fills: set[str] = set(remembered.fills if remembered else ())  # applied after state.last_fill
         self.funding: set[str] = set(remembered.funding if remembered else ())
-        self.last_exit: dict[Symbol, tuple[Direction, datetime]] = {}
+        exits = remembered.exits if remembered else ()
+        self.last_exit: dict[Symbol, tuple[Direction, datetime]] = {t.symbol: (t.direction, t.closed_at) for t in exits}
         self._writing = asyncio.Lock()
         self.patience = 0  # how many idle commits may wait to be written with the next one
         self.unwritten = False  # the journal refused, and an exit went on without it

@@ -76,6 +76,7 @@ class Desk:
         panel: Mapping[str, Persona],
         off: Mapping[str, str],
         resumed_at: datetime | None,
+        told: frozenset[tuple[str, Symbol]] = frozenset(),
     ) -> None:
         self.book = book
         self.market = market
@@ -84,6 +85,7 @@ class Desk:
         self.panel = panel
         self.off = off  # personas of the playbook that are not armed, and why
         self.resumed_at = resumed_at
+        self._told = told
         self.lanes = Lanes(self._on_fault)
         self.execution = Execution(venue=venue, book=book, closed=self._on_closed)
         self.reconciler = Reconciler(venue=venue, book=book, execution=self.execution, in_lane=self.lanes.run)
@@ -132,6 +134,7 @@ class Desk:
             panel=panel,
             off=off,
             resumed_at=remembered.state.market_at if remembered else None,
+            told=remembered.told if remembered else frozenset(),
         )
         for decision in await journal.waits(desk.waits.since) if remembered else ():
             desk.waits.add(decision)
@@ -200,18 +203,26 @@ class Desk:
                 self.lanes.post(symbol, lambda s=symbol: self.execution.attend(s))  # type: ignore[misc]
 
     async def on_gap(self, gap: DataGap) -> None:
-        await self.book.commit([gap], exit=True)
+        if not self._was_told(gap, gap.symbol):
+            await self.book.commit([gap], exit=True)
 
     async def on_data_ended(self, symbol: Symbol) -> None:
         """No bar will come any more: nothing new is opened, what is open is settled at the last price."""
         if symbol in self.ended:
             return
         self.ended.add(symbol)
-        await self.book.commit([DataEnded(at=self.now(), symbol=symbol)], exit=True)
+        end = DataEnded(at=self.now(), symbol=symbol)
+        if not self._was_told(end, symbol):
+            await self.book.commit([end], exit=True)
         position = self.book.on(symbol)
         if position is not None:
             note = "its data ends here"
             self.lanes.post(symbol, lambda: self.execution.close(position, ExitReason.END_OF_DATA, note))
+
+    def _was_told(self, event: Event, symbol: Symbol) -> bool:
+        """Whether the last process told it: the moment in which it ended may be played again."""
+        again = self.resumed_at is not None and event.at <= self.resumed_at
+        return again and (type(event).__name__, symbol) in self._told
 
     def _on_closed(self, symbol: Symbol) -> None:
         if self.playbook.schedule.look_again and symbol not in self.ended:

@@ -110,3 +110,5 @@ class Remembered(Protocol):
     orders: tuple[Order, ...]
     fills: frozenset[str]  # ids of fills applied after `state.last_fill`
     funding: frozenset[str]  # likewise of funding payments, after `state.last_funding`
+    exits: tuple[Trade, ...]  # the last trade of each instrument
+    told: frozenset[tuple[str, Symbol]]  # gaps and ends of data told at `state.market_at`: (event, instrument)

@@ -39,9 +39,7 @@ policies = st.builds(
 
 def flipped(panel: Panel) -> Panel:
     turn = {Stance.LONG: Stance.SHORT, Stance.SHORT: Stance.LONG, Stance.NEUTRAL: Stance.NEUTRAL}
-    return [
-        o if isinstance(o, Abstention) else an_opinion(o.persona, turn[o.stance], o.confidence) for o in panel
-    ]
+    return [o if isinstance(o, Abstention) else an_opinion(o.persona, turn[o.stance], o.confidence) for o in panel]
 
 
 @given(panels(), policies)

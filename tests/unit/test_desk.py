@@ -617,10 +617,6 @@ async def test_a_position_in_a_gap_is_not_valued_and_not_closed_at_an_old_price(
     assert (trade.reason, trade.exit) == (ExitReason.STOP_LOSS, D(57000)), "the first price after it, not the trigger"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a crash inside a moment plays it again; DataGap and DataEnded have no id in the journal and are told twice",
-)
 async def test_a_gap_is_not_told_again_after_a_crash_in_its_moment() -> None:
     btc = [60000.0, None, 60000.0, 60000.0]
     bench = await a_desk(*two_markets(btc=btc, eth=[3000] * 4))
@@ -661,10 +657,6 @@ async def test_the_age_of_a_position_is_not_reset_by_a_restart() -> None:
     assert [t.reason for t in bench.trades] == [ExitReason.MAX_HOLD]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Book.last_exit is not part of Remembered: the wash guard forgets the last exit at a restart",
-)
 async def test_the_wash_guard_survives_a_restart() -> None:
     bench = await a_desk()
     position = await bench.enter()

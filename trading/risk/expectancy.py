@@ -88,7 +88,7 @@ class Evidence:
 def driving(trades: Sequence[Decimal], policy: ExpectancyPolicy) -> Window:
     """The least favourable of the full windows; all trades there are while none is full."""
     windows = policy.windows or (policy.enough,)
-    full = sorted(w for w in windows if w <= len(trades)) or [len(trades)]
+    full = sorted(w for w in windows if 0 < w <= len(trades)) or [len(trades)]
     measured = [measure(trades[len(trades) - w :]) for w in full]
     return min(measured, key=lambda w: Decimal("-Infinity") if w.f is None else w.f)
 
