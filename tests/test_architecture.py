@@ -47,6 +47,7 @@ JOURNEY = [
     "watch",
     "cycle",
     "digest",
+    "showing",
     "desk",
 ]
 ADAPTERS = {"venues", "llm", "onchain"}

@@ -19,7 +19,6 @@ from trading.messages import DecisionMade, Event, OrderIntended
 from trading.model import (
     DecisionId,
     ExitPlan,
-    Instrument,
     Leg,
     Order,
     OrderKind,
@@ -28,6 +27,7 @@ from trading.model import (
 )
 from trading.personas.panel import Persona, convene
 from trading.playbook import Exits, Phase, Playbook, span_text
+from trading.ports import MarketData
 from trading.risk.gate import assess
 from trading.risk.safety import Facts
 from trading.risk.sizing import plan_entry
@@ -50,12 +50,8 @@ class Heard:
     verdict: Verdict
 
 
-class Snapshots(Protocol):
-    """The part of the market that the entry path reads."""
-
-    def instruments(self) -> dict[Symbol, Instrument]: ...
-
-    def quote(self, symbol: Symbol) -> Quote: ...
+class Snapshots(MarketData, Protocol):
+    """The market as a decision sees it."""
 
     def snapshot(self, symbol: Symbol) -> Snapshot:
         """Raises NoEvidence when there is no fresh bar."""

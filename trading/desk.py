@@ -4,14 +4,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from trading import exits
 from trading.book import Book
 from trading.cycle import Cycle, Snapshots
 from trading.decision import shown
 from trading.digest import Waits
-from trading.errors import JournalUnwritable, Misuse, NoEvidence
+from trading.errors import JournalUnwritable, Misuse
 from trading.execution import Execution
 from trading.lanes import Lanes
 from trading.messages import (
@@ -49,16 +47,11 @@ from trading.personas.panel import Persona
 from trading.playbook import Phase, Playbook
 from trading.ports import Clock, Journal, Venue
 from trading.reconcile import Reconciler
-from trading.status import Armed, Capability, DeskStatus, PositionStatus
+from trading.showing import capability, ended_words, not_guarded, status_of
+from trading.status import Armed, Capability, DeskStatus
 from trading.watch import Watch
 
 log = logging.getLogger(__name__)
-
-
-class Market(Snapshots, Protocol):
-    """What the desk needs of the market."""
-
-    source: str
 
 
 class Desk:
@@ -70,7 +63,7 @@ class Desk:
         self,
         *,
         book: Book,
-        market: Market,
+        market: Snapshots,
         venue: Venue,
         playbook: Playbook,
         panel: Mapping[str, Persona],
@@ -108,7 +101,7 @@ class Desk:
         name: str,
         journal: Journal,
         clock: Clock,
-        market: Market,
+        market: Snapshots,
         venue: Venue,
         playbook: Playbook,
         panel: Mapping[str, Persona],
@@ -396,55 +389,25 @@ class Desk:
         return self.reconciler.frozen
 
     def status(self) -> DeskStatus:
-        book, state = self.book, self.book.state
-        try:
-            unrealised = book.unrealised(self.market.quote)
-        except NoEvidence:
-            unrealised = None
-        equity = None if unrealised is None else book.booked + unrealised
-        return DeskStatus(
-            at=self.now(),
+        return status_of(
+            self.book,
+            market=self.market,
             mode=self.mode,
-            market=self.market.source,
             playbook=self.playbook.name,
             phase=self._phase_name(),
-            trading=state.trading,
-            halted_by=state.halted_by,
-            halt_reason=state.halt_reason,
-            halted_at=state.halted_at,
             frozen=self.frozen,
-            equity=equity,
-            start_equity=state.start_equity,
-            realised=state.realised,
-            unrealised=unrealised,
-            day_pnl=None if equity is None else equity - (state.day_equity or equity),
-            exposure=sum((p.cost for p in book.positions.values()), start=state.realised * 0),
-            positions=tuple(self._position_status(p) for p in book.positions.values()),
-            pending=book.entries(),
             last_decision=self.last_decision,
-            capabilities=self._capabilities(),
             balance=self.reconciler.balance,
+            capabilities=self._capabilities(),
         )
 
-    def _position_status(self, position: Position) -> PositionStatus:
-        try:
-            quote = self.market.quote(position.symbol)
-        except NoEvidence:
-            quote = None
-        return PositionStatus(position=position, quote=quote, rules=exits.armed(position))
-
     def _capabilities(self) -> tuple[Capability, ...]:
-        def line(name: str, fault: str, since: datetime | None = None) -> Capability:
-            return Capability(name=name, state=Armed.DEGRADED if fault else Armed.ARMED, why=fault, since=since)
-
-        unguarded = [p.id for p in self.book.positions.values() if p.guard.value != "confirmed"]
-        lines = [
-            line("journal", "not writable; entries frozen" if self._journal_down or self.book.unwritten else ""),
-            line(f"venue {self.venue.name}", self.reconciler.frozen, self.reconciler.lost_at),
-            line("protection", f"not confirmed yet: {', '.join(unguarded)}" if unguarded else ""),
-            line("desk", "; ".join(f"{where}: {what}" for where, what in self.faults.items())),
-        ]
-        lines += [Capability(name=f"persona {n}", state=Armed.ARMED) for n in self.panel]
-        lines += [Capability(name=f"persona {n}", state=Armed.OFF, why=why) for n, why in self.off.items()]
-        ended = ", ".join(sorted(base_of(s) for s in self.ended))
-        return (*lines, line("market data", f"no more data: {ended}" if ended else ""))
+        return (
+            capability("journal", "not writable; entries frozen" if self._journal_down or self.book.unwritten else ""),
+            capability(f"venue {self.venue.name}", self.reconciler.frozen, self.reconciler.lost_at),
+            capability("protection", not_guarded(self.book)),
+            capability("desk", "; ".join(f"{where}: {what}" for where, what in self.faults.items())),
+            *(Capability(name=f"persona {name}", state=Armed.ARMED) for name in self.panel),
+            *(Capability(name=f"persona {name}", state=Armed.OFF, why=why) for name, why in self.off.items()),
+            capability("market data", ended_words(self.ended)),
+        )

@@ -233,6 +233,7 @@ def test_a_stricter_playbook_stops_and_its_shadow_still_leads_out() -> None:
     running = traded([LOSS] * 20)
     strict = ExpectancyPolicy(enough=20, shadow=5)
     assert risk_fraction(running, strict).method is Method.STOPPED
+    assert risk_fraction(shadowed([WIN], running, strict), POLICY).method is Method.STOPPED, "and stays so"
     back = shadowed([WIN] * 5, running, strict)
     assert risk_fraction(back, strict).method is Method.RETURNING
 

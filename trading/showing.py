@@ -1,0 +1,78 @@
+"""The desk as it shows itself: its books at the market's prices, and what of it is armed. Pure but for looking."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from trading import exits
+from trading.book import Book
+from trading.cycle import Snapshots
+from trading.errors import NoEvidence
+from trading.model import ZERO, Balance, Guard, Position, Symbol, base_of
+from trading.status import Armed, Capability, DeskStatus, PositionStatus
+
+
+def status_of(
+    book: Book,
+    *,
+    market: Snapshots,
+    mode: str,
+    playbook: str,
+    phase: str,
+    frozen: str,
+    last_decision: str,
+    balance: Balance | None,
+    capabilities: tuple[Capability, ...],
+) -> DeskStatus:
+    """One moment of the desk. Where a mark is missing, what depends on it is None, never a guess."""
+    state = book.state
+    try:
+        unrealised = book.unrealised(market.quote)
+    except NoEvidence:
+        unrealised = None
+    equity = None if unrealised is None else book.booked + unrealised
+    return DeskStatus(
+        at=book.clock.now(),
+        mode=mode,
+        market=market.source,
+        playbook=playbook,
+        phase=phase,
+        trading=state.trading,
+        halted_by=state.halted_by,
+        halt_reason=state.halt_reason,
+        halted_at=state.halted_at,
+        frozen=frozen,
+        equity=equity,
+        start_equity=state.start_equity,
+        realised=state.realised,
+        unrealised=unrealised,
+        day_pnl=None if equity is None else equity - (state.day_equity or equity),
+        exposure=sum((p.cost for p in book.positions.values()), ZERO),
+        positions=tuple(_position(p, market) for p in book.positions.values()),
+        pending=book.entries(),
+        last_decision=last_decision,
+        capabilities=capabilities,
+        balance=balance,
+    )
+
+
+def _position(position: Position, market: Snapshots) -> PositionStatus:
+    try:
+        quote = market.quote(position.symbol)
+    except NoEvidence:
+        quote = None
+    return PositionStatus(position=position, quote=quote, rules=exits.armed(position))
+
+
+def capability(name: str, fault: str, since: datetime | None = None) -> Capability:
+    """Armed, or degraded by a fault."""
+    return Capability(name=name, state=Armed.DEGRADED if fault else Armed.ARMED, why=fault, since=since)
+
+
+def not_guarded(book: Book) -> str:
+    unseen = [p.id for p in book.positions.values() if p.guard is not Guard.CONFIRMED]
+    return f"not confirmed yet: {', '.join(unseen)}" if unseen else ""
+
+
+def ended_words(ended: Iterable[Symbol]) -> str:
+    names = ", ".join(sorted(base_of(symbol) for symbol in ended))
+    return f"no more data: {names}" if names else ""
