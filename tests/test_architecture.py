@@ -31,6 +31,7 @@ JOURNEY = [
     "personas.panel",
     "personas.flow",
     "personas.technical",
+    "personas.sigma_score",
     "personas.sigma",
     "judge",
     "risk.expectancy",

@@ -15,7 +15,8 @@ from trading.market.features import Features, build
 from trading.market.series import Series, from_ms
 from trading.market.snapshot import Snapshot
 from trading.model import Quote, Symbol
-from trading.personas.sigma import OUTCOMES, Outcome, Sigma, Standing, explain, score
+from trading.personas.sigma import Sigma, Standing, explain
+from trading.personas.sigma_score import OUTCOMES, Outcome, score
 from trading.playbook import Seat
 
 ONE = Decimal(1)

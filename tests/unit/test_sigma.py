@@ -15,18 +15,15 @@ from trading.market.features import Features, build
 from trading.market.series import Series, from_ms, to_ms
 from trading.market.snapshot import Snapshot
 from trading.model import Quote, Symbol
-from trading.personas.sigma import (
+from trading.personas.sigma import Sigma, SigmaView, Standing, explain
+from trading.personas.sigma_score import (
     CATEGORIES,
     OUTCOMES,
     RULES,
     Outcome,
-    Sigma,
-    SigmaView,
-    Standing,
     confidence_of,
     count,
     damping,
-    explain,
     is_valid,
     orchestrate,
     score,
