@@ -22,7 +22,6 @@ from trading.model import (
     Leg,
     Order,
     OrderKind,
-    Quote,
     Symbol,
 )
 from trading.personas.panel import Persona, convene
@@ -142,7 +141,7 @@ class Cycle:
         decision = self._id(snapshot, trigger)
         gate = None
         if verdict.action.value != "wait":
-            gate = self._gate(decision, snapshot.quote, snapshot.symbol, verdict, phase=phase, frozen=frozen)
+            gate = self._gate(decision, snapshot, verdict, phase=phase, frozen=frozen)
         return Decision(
             id=decision,
             symbol=snapshot.symbol,
@@ -161,14 +160,17 @@ class Cycle:
     def _gate(
         self,
         decision: DecisionId,
-        quote: Quote,
-        symbol: Symbol,
+        snapshot: Snapshot,
         verdict: Verdict,
         *,
         phase: Phase | None,
         frozen: str,
     ) -> Approved | Denied:
-        exits = self.playbook.exits_in(phase)
+        symbol, exits = snapshot.symbol, self.playbook.exits_in(phase)
+        try:
+            quote = self.market.quote(symbol)  # again: the panel may have thought for a while
+        except NoEvidence as error:
+            quote, frozen = snapshot.quote, frozen or f"no price any more: {error}"
         facts = self._facts(symbol, exits=exits, phase=phase, frozen=frozen)
         plan = plan_entry(
             desk=self.book.state.desk,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from trading.book import Book
@@ -52,6 +53,8 @@ from trading.status import Armed, Capability, DeskStatus
 from trading.watch import Watch
 
 log = logging.getLogger(__name__)
+
+STOP_WITHIN = 2.0  # seconds that lanes have to finish what they do
 
 
 class Desk:
@@ -155,11 +158,16 @@ class Desk:
         self._thinker = asyncio.create_task(self._think(), name="thinker")
 
     async def stop(self, reason: str) -> tuple[Position, ...]:
-        """End in order: no new thoughts, lanes done, the journal told. Returns what is left open."""
+        """End in order: no new thoughts, lanes done, the journal told. Returns what is left open.
+
+        A request that hangs is not waited for: its intent is journalled, and the next start looks it up.
+        """
         if self._thinker:
             self._thinker.cancel()
             await asyncio.gather(self._thinker, return_exceptions=True)
-        await self.lanes.settle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_WITHIN):
+                await self.lanes.settle()
         await self.lanes.close()
         left = tuple(self.book.positions.values())
         await self.book.commit([DeskStopped(at=self.now(), reason=reason, left_open=left)], exit=True)

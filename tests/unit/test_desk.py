@@ -679,6 +679,19 @@ async def test_stopping_says_what_is_left_open() -> None:
     assert await bench.working() == {position.protection.stop_id, position.protection.target_id}
 
 
+async def test_stopping_does_not_wait_for_a_request_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trading.desk.STOP_WITHIN", 0.05)
+    bench = await a_desk()
+    position = await bench.enter()
+    bench.trouble.on("submit", asyncio.Event(), leg=Leg.CLOSE)
+    asking = asyncio.create_task(bench.desk.obey(ClosePosition(position_id=position.id, by="the owner")))
+    await until(lambda: bench.trouble.sent(Leg.CLOSE))
+    (left,) = await asyncio.wait_for(bench.desk.stop("asked to stop"), 5)
+    assert (left.id, left.closing) == (position.id, ExitReason.MANUAL)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
 # --- inner errors -----------------------------------------------------------------------------------------------------
 
 
