@@ -227,6 +227,13 @@ def hours(*settlements: tuple[float, float]) -> Feed:
     return a_feed(a_series([1] * 6, every=HOUR), funding=[funding])
 
 
+def test_funding_before_an_instruments_first_bar_is_not_settled() -> None:
+    late = a_series([1] * 3, symbol=ETH, every=HOUR, begins=NOW + 3 * HOUR)
+    rates = a_funding((NOW + 2 * HOUR, 0.1), (NOW + 5 * HOUR, 0.2), symbol=ETH)
+    feed = a_feed(a_series([1] * 6, every=HOUR), late, funding=[rates])
+    assert [(s, rate) for step in feed.steps() for s, _, rate in step.funding] == [(ETH, D("0.2"))]
+
+
 def test_funding_is_settled_at_its_time_once() -> None:
     feed = hours((2, 0.0001), (4, -0.0002))
     found = [(at - NOW, rate) for step in feed.steps() for _, at, rate in step.funding]

@@ -137,7 +137,8 @@ class Feed:
             while row < len(funding.at) and funding.at[row] // MINUTE * MINUTE <= moment:
                 rate = exact(funding.rate[row])
                 self._rates[symbol] = rate
-                yield symbol, from_ms(int(funding.at[row]) // MINUTE * MINUTE), rate
+                if self._rows.get(symbol, -1) >= 0:  # before its first bar there is no price to settle at
+                    yield symbol, from_ms(int(funding.at[row]) // MINUTE * MINUTE), rate
                 row += 1
                 settled[symbol] = row
 
