@@ -376,14 +376,18 @@ class Execution:
             await self.on_funding(update)
 
     async def confirm(self, position: Position) -> None:
-        """Read stop and target back from the venue; close the position when they are not there in time."""
+        """Read stop and target back from the venue; close the position when they were not seen in time.
+
+        A venue that cannot be read confirms nothing: after the same time that fails closed too, and says which it was.
+        """
+        found: list[Order] | None = None  # None: they could not be read
         try:
             seen = {r.order.client_id: r.order for r in await self.venue.open_orders()}
+            found = [seen[i] for i, level in _guard_levels(position) if _guards(position, seen.get(i), level)]
         except (Transient, UnknownOutcome) as error:
             log.warning("protection of %s could not be read: %s", position.id, error)
-            seen = {}
-        if all(self._guards(position, seen.get(i)) for i in _guard_ids(position)):
-            guards = [self._adopt(seen[i]) for i in _guard_ids(position)]
+        if found is not None and len(found) == len(_guard_levels(position)):
+            guards = [self._adopt(order) for order in found]
             confirmed = replace(position, guard=Guard.CONFIRMED, guard_since=self._now)
             await self.book.commit(
                 [ProtectionConfirmed(at=self._now, position=confirmed)], [confirmed, *guards], exit=True
@@ -391,18 +395,9 @@ class Execution:
         elif self._now - (position.guard_since or position.opened_at) >= CONFIRM_WITHIN:
             failed = replace(position, guard=Guard.FAILED, guard_since=self._now)
             await self.book.commit([ProtectionFailed(at=self._now, position=failed)], [failed], exit=True)
-            note = f"stop and target were not seen within {CONFIRM_WITHIN.seconds} s"
+            what = "could not be read" if found is None else "were not seen"
+            note = f"stop and target {what} within {CONFIRM_WITHIN.seconds} s"
             await self.close(failed, ExitReason.UNPROTECTED, note)
-
-    def _guards(self, position: Position, order: Order | None) -> bool:
-        levels = (position.protection.stop, position.protection.target)
-        return (
-            order is not None
-            and order.reduce_only
-            and order.side is position.direction.exit
-            and order.trigger in levels
-            and order.quantity - order.filled >= position.quantity
-        )
 
     def _adopt(self, told: Order) -> Order:
         """Our guard order with the quantity that the venue holds for it."""
@@ -432,8 +427,21 @@ class Execution:
         return self.book.clock.now()
 
 
-def _guard_ids(position: Position) -> tuple[ClientId, ClientId]:
-    return position.protection.stop_id, position.protection.target_id
+def _guard_levels(position: Position) -> tuple[tuple[ClientId, Decimal], ...]:
+    """Each guard's id and the level it has to stand at."""
+    guard = position.protection
+    return (guard.stop_id, guard.stop), (guard.target_id, guard.target)
+
+
+def _guards(position: Position, order: Order | None, level: Decimal) -> bool:
+    """Whether a working order guards all of a position at this level."""
+    return (
+        order is not None
+        and order.reduce_only
+        and order.side is position.direction.exit
+        and order.trigger == level
+        and order.quantity - order.filled >= position.quantity
+    )
 
 
 def _gone(order: Order) -> OrderStatus:

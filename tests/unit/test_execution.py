@@ -10,10 +10,11 @@ import pytest
 
 from storage.database import Database
 from storage.journal import SqlJournal
-from tests.builders import BTC, ETH, a_fill, an_order
+from tests.builders import BTC, ETH, a_fill, a_position, an_order
 from tests.desks import HOUR, Bench, MemoryJournal, a_desk, a_funding, a_house, a_series, payments, two_markets, until
 from trading.clock import SystemClock
 from trading.errors import OrderRejected, UnknownOutcome, VenueDown
+from trading.execution import _guards as guards
 from trading.messages import (
     Decide,
     ExitTriggered,
@@ -28,7 +29,7 @@ from trading.messages import (
     ProtectionFailed,
     TradeClosed,
 )
-from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderStatus, Side, Symbol
+from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderKind, OrderStatus, Side, Symbol
 from trading.venues.paper_rules import PaperRules
 
 D = Decimal
@@ -332,8 +333,18 @@ async def test_protection_that_does_not_show_within_10_s_closes_the_position() -
     await bench.step(1)
     (trade,) = bench.trades
     assert trade.reason is ExitReason.UNPROTECTED
+    assert "were not seen" in trade.note
     assert len(bench.told(ProtectionFailed)) == 1
     assert await nothing_is_left(bench)
+
+
+async def test_a_stop_at_the_targets_level_is_no_guard() -> None:
+    position = a_position()
+    guard = position.protection
+    at_target = an_order(client_id=guard.stop_id, side=Side.SELL, kind=OrderKind.STOP, trigger=guard.target, price=None)
+    stop = replace(at_target, reduce_only=True, leg=Leg.STOP, protection=None, plan=None)
+    assert not guards(position, stop, guard.stop)
+    assert guards(position, replace(stop, trigger=guard.stop), guard.stop)
 
 
 async def test_protection_that_cannot_be_read_is_no_protection() -> None:
@@ -341,7 +352,7 @@ async def test_protection_that_cannot_be_read_is_no_protection() -> None:
     bench.trouble.on("open_orders", VenueDown("no route"), times=1000)
     await bench.enter()
     await bench.step(10)
-    assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
+    assert [(t.reason, "could not be read" in t.note) for t in bench.trades] == [(ExitReason.UNPROTECTED, True)]
 
 
 async def test_a_restart_does_not_begin_the_ten_seconds_anew() -> None:
