@@ -1,4 +1,4 @@
-"""`gavel`: run, demo, verify, playbook."""
+"""`gavel`: run, demo, verify, export, playbook."""
 
 import asyncio
 import json
@@ -14,40 +14,15 @@ from typing import Any
 
 import click
 
-from bot.render import performance_json, render_summary
+from bot.cli.journal import export, verify
+from bot.cli.options import STOPPED, Span, Speed, guarded
+from bot.cli.options import settings as read_settings
+from bot.cli.playbooks import playbook
 from bot.version import VERSION
 from trading import playbook as playbooks
-from trading.errors import GavelError
 
 SIM_SPEED = 1200.0  # twenty minutes each second: trades, guards and every kind of exit are seen in the first minute
 CHAT_SPEED = 60.0  # with a phone at the other end: an hour a minute
-STOPPED, FAILED = 0, 1
-
-
-class Speed(click.ParamType[float | str]):
-    name = "speed"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        """A number of market seconds per second, or "max"."""
-        if value == "max":
-            return "max"
-        try:
-            number = float(value)
-        except ValueError:
-            number = 0.0
-        if not 0 < number < float("inf"):
-            self.fail(f'{value!r} is neither a number above 0 nor "max"', param, ctx)
-        return number
-
-
-class Span(click.ParamType[timedelta]):
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        span = playbooks.parse_span(value)
-        if not isinstance(span, timedelta):
-            self.fail(f"{value!r} is not a length of time like 5m or 1h", param, ctx)
-        return span
 
 
 @click.group()
@@ -69,6 +44,7 @@ def run(speed: float | str | None, data_dir: Path | None) -> None:
 @click.option("--funding", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Its funding rates.")
 @click.option("--interval", type=Span(), help="Which bars, where a directory holds several: 5m, 1h.")
 @click.option("--playbook", "playbook_name", help="A shipped playbook, or a TOML file.")
+@click.option("--opinions", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Recorded ballots.")
 @click.option("--speed", type=Speed(), help="Market seconds per second, or max (the default with --history).")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Database and records.")
 @click.option("--fresh", is_flag=True, help="Forget what this data directory holds, and begin anew.")
@@ -79,57 +55,8 @@ def demo(history: Path | None, playbook_name: str | None, **options: Any) -> Non
     _start(Wanted(history=history, playbook=playbook_name, demo=True, **options))
 
 
-@gavel.command()
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=None)
-def verify(data_dir: Path | None) -> None:
-    """Check the journal's hash chain, and name the first bad row."""
-    from storage.database import Database
-    from storage.verify import Broken
-    from storage.verify import verify as check
-
-    directory = data_dir or _settings().data_dir
-
-    async def look() -> int:
-        if not (directory / "gavel.db").is_file():
-            click.echo(f"no journal in {directory}", err=True)
-            return FAILED
-        database = await Database.open(directory / "gavel.db")
-        try:
-            found = await check(database)
-        finally:
-            await database.close()
-        if isinstance(found, Broken):
-            click.echo(f"broken at row {found.seq}: {found.what}", err=True)
-            return FAILED
-        click.echo(f"{found.rows} rows, unbroken; the last hash is {found.head}")
-        return STOPPED
-
-    sys.exit(_guarded(lambda: asyncio.run(look())))
-
-
-@gavel.group()
-def playbook() -> None:
-    """Look at playbooks."""
-
-
-@playbook.command(name="list")
-def list_() -> None:
-    """The shipped playbooks."""
-    for name in playbooks.available():
-        click.echo(f"{name:10} {playbooks.load(name).title}")
-
-
-@playbook.command()
-@click.argument("file")
-def check(file: str) -> None:
-    """Name each fault of a playbook file."""
-
-    def look() -> int:
-        found = playbooks.load(file)
-        click.echo(f"{found.name}: fits the schema (settings {found.hash})")
-        return STOPPED
-
-    sys.exit(_guarded(look))
+for each in (verify, export, playbook):
+    gavel.add_command(each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +65,7 @@ class Wanted:
 
     history: Path | None = None
     funding: Path | None = None
+    opinions: Path | None = None
     interval: timedelta | None = None
     playbook: str | None = None
     speed: float | str | None = None
@@ -148,42 +76,37 @@ class Wanted:
     demo: bool = False
 
 
-def _settings() -> Any:
-    from bot.settings import read_settings
-
-    return read_settings()
-
-
-def _guarded(work: Callable[[], int]) -> int:
-    """Run, and say what only a person can mend in one line instead of a traceback."""
-    try:
-        return work()
-    except GavelError as error:
-        click.echo(f"gavel: {error}", err=True)
-        return FAILED
-
-
 def _start(wanted: Wanted) -> None:
-    sys.exit(_guarded(lambda: asyncio.run(_run(wanted))))
+    sys.exit(guarded(lambda: asyncio.run(_run(wanted))))
 
 
 async def _run(wanted: Wanted) -> int:
     """Assemble and run one process; at the end of a history, the summary."""
     from bot import markets
-    from bot.bootstrap import assembled
+    from bot.bootstrap import assembled, bases_of, goes_on_with, last_run
+    from bot.library import Library
 
-    settings = _settings()
+    settings = read_settings()
     os.umask(0o077)  # what a desk writes is its owner's business
     _log_to_stderr(settings)
-    playbook = playbooks.load(wanted.playbook or settings.playbook)
+    named = playbooks.load(wanted.playbook or settings.playbook)
     speed = _speed(wanted, settings)
-    data_dir = _data_dir(wanted, settings, playbook)
+    data_dir = _data_dir(wanted, settings, named)
+    library = Library(data_dir, named)
+    last = None if wanted.fresh else await last_run(data_dir)
+    asked = wanted.playbook is not None or "playbook" in settings.model_fields_set
+    playbook = named if asked or last is None else goes_on_with(last, library)
+    also = bases_of(last, library)
     if wanted.history:
-        market = markets.from_history(wanted.history, playbook, every=wanted.interval, funding=wanted.funding)
+        market = markets.from_history(
+            wanted.history, playbook, also=also, every=wanted.interval, funding=wanted.funding
+        )
         for note in market.notes:
             click.echo(f"note: {note}", err=True)
     else:
-        market = markets.simulated(settings.seed if wanted.seed is None else wanted.seed, playbook)
+        market = markets.simulated(settings.seed if wanted.seed is None else wanted.seed, playbook, also=also)
+    if wanted.opinions:
+        market = markets.with_opinions(market, wanted.opinions)
     if wanted.fresh:
         _forget(data_dir)
     with _Progress(market.begins, market.ends, shown=speed is None and market.ends is not None) as progress:
@@ -191,6 +114,7 @@ async def _run(wanted: Wanted) -> int:
             settings,
             market=market,
             playbook=playbook,
+            library=library,
             data_dir=data_dir,
             speed=speed,
             quiet=wanted.as_json or speed is None,
@@ -208,6 +132,7 @@ async def _run(wanted: Wanted) -> int:
 
 
 async def _sum_up(process: Any, *, as_json: bool) -> None:
+    from bot.render import performance_json, render_summary
     from bot.render.words import RenderContext, dressed
     from trading.performance import summarise
 
@@ -238,8 +163,8 @@ def _data_dir(wanted: Wanted, settings: Any, playbook: playbooks.Playbook) -> Pa
 
 
 def _forget(data_dir: Path) -> None:
-    """Remove a desk's own files, and only those."""
-    for pattern in ("gavel.db*", "paper.db*", "console.jsonl"):
+    """Remove a desk's own files, and only those; its shadow desks go with it."""
+    for pattern in ("gavel.db*", "paper.db*", "console.jsonl", "shadow/*/gavel.db*", "shadow/*/paper.db*"):
         for path in data_dir.glob(pattern):
             path.unlink()
 

@@ -1,26 +1,27 @@
 """The only module that sees all three rooms: it builds them and wires them to each other."""
 
-import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot import commands  # noqa: F401 - fills the catalogue
-from bot.catalogue import COMMANDS, Tools
+from bot.building import SHADOWS, Builder, Memory, Yard
+from bot.catalogue import Tools
 from bot.chats.console import Console
 from bot.commands.completion import complete, toolbar
 from bot.delivery import Delivery
+from bot.front import Front
 from bot.gate import Surface, access_for
+from bot.library import Library
 from bot.markets import Market
 from bot.player import Pace, Player
-from bot.process import Chats, Gavel
+from bot.process import Chats, Gavel, add_telegram, teller
 from bot.render import RenderContext, render_event
 from bot.routing import Routing
-from bot.scheduler import MarketSchedule
 from bot.settings import Settings
+from bot.shadows import Shadows
 from bot.version import VERSION
 from storage.confirmations import Confirmations
 from storage.database import Database
@@ -28,54 +29,15 @@ from storage.journal import Remembered, SqlJournal
 from storage.outbox import Outbox
 from storage.preferences import Preferences
 from storage.queries import Queries
-from trading.clock import ManualClock, SystemClock
-from trading.desk import Desk
-from trading.errors import BadRecord, BadSettings
-from trading.messages import ChatTroubled, Command, Event
-from trading.personas.flow import Flow
-from trading.personas.panel import Persona
-from trading.personas.sigma import Sigma
-from trading.personas.technical import Technical
-from trading.playbook import Playbook, Seat
+from trading.clock import SystemClock
+from trading.errors import BadPlaybook, BadRecord
+from trading.model import base_of
+from trading.playbook import Playbook
 from trading.ports import Clock
-from trading.status import Armed, Capability, DeskStatus
-from trading.venues.paper import PaperVenue
-
-log = logging.getLogger(__name__)
+from trading.viewing import Viewing
 
 CONSOLE = "console:main"
 DATABASE = "gavel.db"
-ACCOUNT = "paper.db"
-
-# A persona stands here when this version can arm it; the others of a playbook are off, and say so.
-PERSONAS: dict[str, Callable[[Seat], Persona]] = {"flow": Flow, "technical": Technical, "sigma": Sigma}
-NOT_ARMED = {
-    "whale": "no on-chain reader in this version",
-    "sentiment": "no language model in this version",
-    "council": "no language model in this version",
-}
-
-
-class Front:
-    """The desk as the surface sees it: with the state of the chats beside its own."""
-
-    def __init__(self, desk: Desk, chats: Callable[[], tuple[Capability, ...]]) -> None:
-        self._desk = desk
-        self._chats = chats
-        self.playbook = desk.playbook
-
-    def status(self) -> DeskStatus:
-        status = self._desk.status()
-        return replace(status, capabilities=(*status.capabilities, *self._chats()))
-
-    def now(self) -> datetime:
-        return self._desk.now()
-
-    async def obey(self, command: Command) -> str:
-        return await self._desk.obey(command)
-
-    async def tell(self, *events: Event) -> None:
-        await self._desk.tell(*events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +65,63 @@ class _Memory:
         )
 
 
+# --- before the market is opened -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """What a data directory tells of its desk."""
+
+    playbook: str
+    beside: tuple[str, ...]  # playbooks in shadow
+    bases: frozenset[str]  # of open positions and unfinished orders
+
+
+async def last_run(data_dir: Path) -> LastRun | None:
+    """None: no desk has lived there yet."""
+    if not (data_dir / DATABASE).is_file():
+        return None
+    database = await Database.open(data_dir / DATABASE)
+    try:
+        found = await SqlJournal(database, route=lambda _: [], wall=SystemClock()).load()
+    finally:
+        await database.close()
+    if found is None:
+        return None
+    symbols = {p.symbol for p in found.positions} | {o.symbol for o in found.orders}
+    state = found.state
+    return LastRun(playbook=state.playbook, beside=state.beside, bases=frozenset(base_of(s) for s in symbols))
+
+
+def goes_on_with(last: LastRun, library: Library) -> Playbook:
+    """The playbook the desk ran last. Raises BadPlaybook with what to do when it cannot be found."""
+    try:
+        return library.load(last.playbook)
+    except BadPlaybook as error:
+        raise BadPlaybook(f"this desk ran {last.playbook!r} last; name its file with --playbook ({error})") from error
+
+
+def bases_of(last: LastRun | None, library: Library) -> frozenset[str]:
+    """What the market must have besides the playbook's own: what is open, and what the shadow desks look at."""
+    if last is None:
+        return frozenset()
+    bases = set(last.bases)
+    for name in last.beside:
+        with contextlib.suppress(BadPlaybook):  # said when it is opened again
+            bases |= set(library.load(name).universe)
+    return frozenset(bases)
+
+
+# --- the whole process ----------------------------------------------------------------------------------------------
+
+
 @contextlib.asynccontextmanager
 async def assembled(
     settings: Settings,
     *,
     market: Market,
     playbook: Playbook,
+    library: Library,
     data_dir: Path,
     speed: float | None,
     quiet: bool = False,
@@ -125,34 +138,45 @@ async def assembled(
         memory = await _Memory.open(data_dir, destinations, wall, inline=speed is None)
         opened.push_async_callback(memory.database.close)
         _same_market(memory, market, data_dir)
-        clock = ManualClock(market.begins)
-        venue = _venue(settings, market, clock, data_dir)
-        opened.callback(venue.close)
-        resumed_at = _lived_until(memory, venue)
-        clock.set(max(market.begins, resumed_at or market.begins))
-        desk = await _desk(memory, market, venue, clock, playbook)
+        builder = Builder(market, library)
+        start = settings.start_equity
+        built = await builder.build("gavel", data_dir, memory.journal, playbook=playbook, start=start, at=market.begins)
+        opened.callback(built.venue.close)
+        desk, records = built.desk, Queries(memory.database)
+        yard = Yard(
+            builder=builder,
+            directory=data_dir / SHADOWS,
+            remember=lambda place: _quiet(place, wall, inline=speed is None),
+            live=desk,
+            hurried=speed is None,
+        )
+        shadows = Shadows(live=desk, records=records, feed=market.feed, prepare=yard.prepare, anew=yard.put_aside)
+        opened.push_async_callback(shadows.close)
         player = Player(
             desk=desk,
             feed=market.feed,
-            venue=venue,
-            clock=clock,
-            due=MarketSchedule(playbook.schedule, sorted(market.feed.instruments())).due,
+            venue=built.venue,
+            clock=built.clock,
+            due=built.schedule.due,
             pace=Pace(speed),
             progress=progress,
+            beside=shadows.play,
         )
         chats = Chats()
-        front = Front(desk, chats.states)
+        viewing = Viewing(market=built.view, book=desk.book, playbook=desk.playbook)
+        desk.followers.append(viewing.use)
+        front = Front(desk, chats=chats.states, shadows=shadows, viewing=viewing)
         about = RenderContext(mode=desk.mode, market=market.feed.source)
-        surface = Surface(_tools(memory, front, about, wall), access_for(users))
+        surface = Surface(_tools(memory, front, library, about=about, wall=wall), access_for(users))
         console = Console(
             data_dir,
             stop=player.stopping.set,
             toolbar=lambda: toolbar(front),
-            complete=lambda typed: complete(front, typed),
+            complete=lambda typed: complete(front, typed, library.names()),
             quiet=quiet,
         )
         opened.callback(console.close)
-        _add_telegram(chats, settings, surface, wall, tell=_teller(desk))
+        add_telegram(chats, settings, surface, wall, tell=teller(desk))
         outbox = Outbox(memory.database, wall)
         delivery = Delivery(
             outbox=outbox,
@@ -163,7 +187,9 @@ async def assembled(
         )
         if speed is not None:
             memory.journal.wake.append(delivery.wake)  # at full speed the wall job is enough, and delivers in batches
-        market.feed.stand(clock.now())
+        await shadows.reopen()
+        await shadows.catch_up(desk.now())
+        market.feed.stand(desk.now())
         await desk.start()
         yield Gavel(
             desk=desk,
@@ -172,10 +198,11 @@ async def assembled(
             console=console,
             chats=chats,
             surface=surface,
-            queries=Queries(memory.database),
+            queries=records,
+            shadows=shadows,
             outbox=outbox,
             market=market,
-            resumed_at=resumed_at,
+            resumed_at=built.resumed_at,
         )
 
 
@@ -186,92 +213,21 @@ def _same_market(memory: _Memory, market: Market, data_dir: Path) -> None:
         raise BadRecord(f"{data_dir} holds a desk of another market ({was}); give it a directory of its own")
 
 
-def _venue(settings: Settings, market: Market, clock: Clock, data_dir: Path) -> PaperVenue:
-    return PaperVenue(
-        instruments=market.feed.instruments(),
-        clock=clock,
-        store=data_dir / ACCOUNT,
-        start_balance=settings.start_equity,
-    )
+async def _quiet(directory: Path, wall: Clock, *, inline: bool) -> Memory:
+    """A shadow desk's memory: nobody is told of anything."""
+    database = await Database.open(directory / DATABASE, inline=inline)
+    journal = SqlJournal(database, route=lambda _: [], wall=wall)
+    return Memory(journal=journal, records=Queries(database), close=database.close)
 
 
-def _lived_until(memory: _Memory, venue: PaperVenue) -> datetime | None:
-    """Whichever of desk and venue lived longer: what the venue has seen already is not played again."""
-    desk = memory.remembered.state.market_at if memory.remembered else None
-    return max((at for at in (desk, venue.lived_until) if at), default=None)
-
-
-async def _desk(memory: _Memory, market: Market, venue: PaperVenue, clock: Clock, playbook: Playbook) -> Desk:
-    return await Desk.open(
-        name="gavel",
-        journal=memory.journal,
-        clock=clock,
-        market=market.feed,
-        venue=venue,
-        playbook=playbook,
-        panel=_panel(playbook, market.lacks),
-        off=_off(playbook, market.lacks),
-        tags=market.identity,
-    )
-
-
-def _tools(memory: _Memory, front: Front, about: RenderContext, wall: Clock) -> Tools:
+def _tools(memory: _Memory, front: Front, library: Library, *, about: RenderContext, wall: Clock) -> Tools:
     return Tools(
         desk=front,
         records=Queries(memory.database),
         confirmations=Confirmations(memory.database, wall),
         preferences=memory.preferences,
         routing=memory.routing,
+        library=library,
         about=about,
         version=VERSION,
     )
-
-
-def _panel(playbook: Playbook, lacks: Mapping[str, str]) -> dict[str, Persona]:
-    off = _off(playbook, lacks)
-    return {name: PERSONAS[name](seat) for name, seat in playbook.panel.items() if name not in off}
-
-
-def _off(playbook: Playbook, lacks: Mapping[str, str]) -> dict[str, str]:
-    """The playbook's personas that are switched off: they do not exist for the judge, and /health says why."""
-    why = {name: NOT_ARMED[name] for name in playbook.panel if name not in PERSONAS}
-    why |= {name: reason for name, reason in lacks.items() if name in playbook.panel}
-    return why | {name: "switched off in the playbook" for name, seat in playbook.panel.items() if not seat.enabled}
-
-
-def _teller(desk: Desk) -> Callable[[str, bool], None]:
-    """Journal what a chat's own thread of events has to say, without making it wait."""
-    telling: set[asyncio.Task[None]] = set()
-
-    def tell(detail: str, over: bool) -> None:
-        event = ChatTroubled(at=desk.now(), chat="telegram", detail=detail, over=over)
-        task = asyncio.create_task(desk.tell(event))
-        telling.add(task)
-        task.add_done_callback(telling.discard)
-
-    return tell
-
-
-def _add_telegram(
-    chats: Chats, settings: Settings, surface: Surface, wall: Clock, *, tell: Callable[[str, bool], None]
-) -> None:
-    """The bot, where there is a token; else, or when nobody may use it, the reason in one line."""
-    if settings.telegram_token is None:
-        chats.refused = (Capability(name="telegram", state=Armed.OFF, why="no TELEGRAM_BOT_TOKEN"),)
-        return
-    from bot.chats.telegram import DEFAULT_BASE_URL, Telegram
-    from bot.chats.telegram_watch import Trouble
-
-    try:
-        chats.telegram = Telegram(
-            token=settings.telegram_token,
-            allowed=frozenset(settings.telegram_users),
-            handle=surface.handle,
-            clock=wall,
-            menu=[(entry.name, entry.help) for entry in COMMANDS.values()],
-            url=settings.telegram_base_url or DEFAULT_BASE_URL,
-            on_trouble=lambda kind, detail: tell(detail, kind in (Trouble.BACK, Trouble.CONFLICT_OVER)),
-        )
-    except BadSettings as error:
-        log.error("%s", error)
-        chats.refused = (Capability(name="telegram", state=Armed.OFF, why=str(error)),)

@@ -12,10 +12,11 @@ from bot.routing import Routing
 from bot.surface import Button, Card, Identity, Role
 from storage.confirmations import Refused, Taken
 from trading.decision import Decision
-from trading.messages import Command, Event
-from trading.model import Trade
+from trading.errors import Misuse
+from trading.messages import AmendPhase, Command, Event, Undo, UsePlaybook
+from trading.model import Symbol, Trade
 from trading.playbook import Playbook
-from trading.status import DeskStatus
+from trading.status import DeskStatus, ExposureView, MarketView, RegimeLine, ShadowDeskView
 
 CONFIRM_FOR = timedelta(seconds=120)
 
@@ -26,12 +27,30 @@ CONFIRM_FOR = timedelta(seconds=120)
 class DeskPort(Protocol):
     """The desk, as far as the surface goes."""
 
-    playbook: Playbook
+    @property
+    def playbook(self) -> Playbook:
+        """The one that runs, with what was changed of it."""
+        ...
 
     def status(self) -> DeskStatus: ...
 
     def now(self) -> datetime:
         """Market time."""
+        ...
+
+    def market(self, symbol: Symbol) -> MarketView:
+        """Raises Misuse where there is no fresh bar."""
+        ...
+
+    def regimes(self) -> tuple[RegimeLine, ...]: ...
+
+    def exposure(self) -> ExposureView: ...
+
+    async def shadows(self) -> tuple[ShadowDeskView, ...]: ...
+
+    def changes(self, command: AmendPhase | Undo | UsePlaybook) -> tuple[tuple[str, str, str], ...]:
+        """What a command would change, without doing it: (setting, before, after). Raises Misuse with the reason,
+        a schema's own words for a value that is out of range."""
         ...
 
     async def obey(self, command: Command) -> str:
@@ -81,6 +100,16 @@ class Preferences(Protocol):
     async def put(self, destination: str, kind: str, mode: str) -> None: ...
 
 
+class Shelf(Protocol):
+    """The playbooks that can be named."""
+
+    def names(self) -> tuple[str, ...]: ...
+
+    def load(self, name: str) -> Playbook:
+        """Raises BadPlaybook, which names each fault."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """All that commands work with; wired once."""
@@ -90,6 +119,7 @@ class Tools:
     confirmations: Confirmations
     preferences: Preferences
     routing: Routing
+    library: Shelf
     about: RenderContext
     version: str
 
@@ -113,18 +143,32 @@ class Context:
         return self.tools.records
 
     @property
+    def library(self) -> Shelf:
+        return self.tools.library
+
+    @property
     def by(self) -> str:
         """For events and cards: the id is the authority, the name is what its owner calls himself."""
         return f"{self.who.name[:24]} ({self.who.key})" if self.who.name else self.who.key
 
-    async def ask(self, command: str, title: str, *lines: str) -> Card:
+    def need(self, least: Role, what: str) -> None:
+        """Raises Misuse where the person's role is under `least`; `what` begins the sentence."""
+        if self.role < least:
+            raise Misuse(f"{what} is for {least.name.lower()}s, you are {_a_role(self.role)}")
+
+    async def ask(self, command: str, title: str, *lines: str, detail: Iterable[str] = ()) -> Card:
         """Ask for one confirmation of `command`, which is then run as if typed, with `confirmed` set."""
         token = await self.tools.confirmations.ask(
             owner=self.who.key, place=self.place, command=command, summary=title, ttl=CONFIRM_FOR
         )
         seconds = int(CONFIRM_FOR.total_seconds())
         buttons = Button(label="Confirm", data=f"cf:{token}"), Button(label="Cancel", data=f"no:{token}")
-        return card(title, *lines, f"Only you can confirm, once, within {seconds} s.", buttons=buttons)
+        only_you = f"Only you can confirm, once, within {seconds} s."
+        return card(title, *lines, only_you, detail=detail, buttons=buttons)
+
+
+def _a_role(role: Role) -> str:
+    return f"{'a' if role is Role.VIEWER else 'an'} {role.name.lower()}"
 
 
 # --- the catalogue ------------------------------------------------------------------------------------------------

@@ -146,8 +146,7 @@ class Surface:
         entry = self._commands.get(name)
         if entry is None:
             return self._unknown(name)
-        if context.role < entry.role:
-            raise Misuse(f"/{name} is for {entry.role.name.lower()}s, you are a {context.role.name.lower()}")
+        context.need(entry.role, f"/{name}")
         try:
             made = await entry.run(context, args.strip())
         except BadArguments as fault:

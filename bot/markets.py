@@ -1,18 +1,19 @@
 """Where a replayed market comes from: chapters out of candle files, and out of the simulated market, day by day."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from trading.market.features import Features, build
+from trading.llm.recorded import RecordedBallots, read_ballots
 from trading.market.feed import Chapter, Feed
-from trading.market.series import FundingSeries, Series, aggregate, from_ms
+from trading.market.series import FundingSeries, Series, from_ms
 from trading.model import Instrument, Symbol
 from trading.playbook import Playbook
 from trading.venues import history
 from trading.venues.listing import listing
+from trading.venues.market_paths import PAIRS
 from trading.venues.market_sim import MarketSim
 
 SPREAD = Decimal("0.0001")  # of price: candle files hold no touch, so one basis point is assumed
@@ -30,30 +31,24 @@ class Market:
     notes: tuple[str, ...]
     lacks: dict[str, str]  # personas that this market can never give anything to read, and why
     identity: dict[str, str]  # what a database must have been made with to go on in this market
-
-
-def _features(
-    series: Mapping[Symbol, Series], funding: Mapping[Symbol, FundingSeries], playbook: Playbook
-) -> dict[Symbol, Features]:
-    """Features on the bars that the playbook decides on."""
-    flow = playbook.panel.get("flow")
-    window = flow.window if flow else timedelta(minutes=15)
-    found = {}
-    for symbol, path in series.items():
-        bar = playbook.schedule.bar
-        coarse = aggregate(path, bar) if bar > path.every and bar % path.every == timedelta(0) else path
-        found[symbol] = build(coarse, funding=funding.get(symbol), taker_window=window)
-    return found
+    ballots: RecordedBallots | None = None  # what models have said about it, where that was written down
 
 
 def from_history(
-    directory: Path, playbook: Playbook, *, every: timedelta | None = None, funding: Path | None = None
+    directory: Path,
+    playbook: Playbook,
+    *,
+    also: Iterable[str] = (),
+    every: timedelta | None = None,
+    funding: Path | None = None,
 ) -> Market:
-    """Candle files as a market. Raises BadHistory."""
-    found = history.load(directory, quote=playbook.quote, bases=playbook.universe, every=every, funding=funding)
-    chapter = Chapter(
-        paths=found.series, features=_features(found.series, found.funding, playbook), funding=found.funding
-    )
+    """Candle files as a market: of the playbook's universe, and of the bases that are needed besides.
+
+    Raises BadHistory.
+    """
+    bases = (*playbook.universe, *sorted(set(also) - set(playbook.universe)))
+    found = history.load(directory, quote=playbook.quote, bases=bases, every=every, funding=funding)
+    chapter = Chapter(paths=found.series, history=found.series, funding=found.funding)
     instruments = {s: listing(series) for s, series in found.series.items()}
     source = f"history: {found.name}"
     feed = Feed(chapters=lambda _: iter([chapter]), instruments=instruments, source=source, spread=SPREAD)
@@ -67,16 +62,22 @@ def from_history(
     )
 
 
-def simulated(seed: int, playbook: Playbook) -> Market:
-    """The seeded market: same seed, same market, bit for bit, at whatever moment one enters it."""
-    sim = MarketSim(seed=seed, bases=playbook.universe, quote=playbook.quote, starts=SIM_STARTS - WARM_UP * DAY)
+def with_opinions(market: Market, file: Path) -> Market:
+    """The same market, with recorded ballots beside it. Raises BadBallots."""
+    return replace(market, ballots=read_ballots(file))
+
+
+def simulated(seed: int, playbook: Playbook, *, also: Iterable[str] = ()) -> Market:
+    """The seeded market: same seed, same market, bit for bit, at whatever moment one enters it, whatever is chosen."""
+    bases = (*playbook.universe, *sorted(set(also) & PAIRS.keys() - set(playbook.universe)))
+    sim = MarketSim(seed=seed, bases=bases, quote=playbook.quote, starts=SIM_STARTS - WARM_UP * DAY)
     instruments: dict[Symbol, Instrument] = sim.instruments()
 
     def chapters(since: datetime | None) -> Iterator[Chapter]:
         # A bar that closes at midnight belongs to the day before.
         number = WARM_UP + max(0, (since - SIM_STARTS - timedelta(microseconds=1)) // DAY if since else 0)
         while True:
-            yield _sim_chapter(sim, number, playbook)
+            yield _sim_chapter(sim, number)
             number += 1
 
     feed = Feed(chapters=chapters, instruments=instruments, source="simulated market", spread=SPREAD, book=sim.book)
@@ -84,9 +85,9 @@ def simulated(seed: int, playbook: Playbook) -> Market:
     return Market(feed=feed, begins=SIM_STARTS, ends=None, notes=(), lacks={}, identity=identity)
 
 
-def _sim_chapter(sim: MarketSim, number: int, playbook: Playbook) -> Chapter:
-    """One day to play, with features warmed up on the days before it: a function of the day alone."""
+def _sim_chapter(sim: MarketSim, number: int) -> Chapter:
+    """One day to play, with the days before it as warm-up: a function of the day alone."""
     days = [sim.day(n) for n in range(number - WARM_UP, number + 1)]
     longer = {s: Series.joined([d.series[s] for d in days]) for s in days[-1].series}
     funding = {s: FundingSeries.joined([d.funding[s] for d in days]) for s in days[-1].funding}
-    return Chapter(paths=days[-1].series, features=_features(longer, funding, playbook), funding=funding, last=False)
+    return Chapter(paths=days[-1].series, history=longer, funding=funding, last=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 
 from trading.clock import ManualClock
@@ -36,7 +36,9 @@ class Pace:
 GROUP = 32  # moments
 
 
-class Player:
+class Track:
+    """One desk in the market: its account, its clock, and from which moment on it plays."""
+
     def __init__(
         self,
         *,
@@ -45,45 +47,26 @@ class Player:
         venue: PaperVenue,
         clock: ManualClock,
         due: Callable[[datetime], list[Command]],
-        pace: Pace,
-        progress: Callable[[datetime], None] = lambda _: None,
+        since: datetime | None = None,
     ) -> None:
         self.desk = desk
         self.feed = feed
         self.venue = venue
         self.clock = clock
         self.due = due
-        self.pace = pace
-        self.progress = progress
-        self.stopping = asyncio.Event()
+        self.since = since  # what was before is lived already; this moment itself may have been interrupted
 
-    async def run(self, steps: Iterator[Step]) -> bool:
-        """Play until the market ends (True) or `stopping` is set (False)."""
-        # At full speed decisions without consequence share transactions; a crash only has them made again.
-        self.desk.book.patience = GROUP if self.pace.speed is None else 0
-        for step in steps:
-            await self._wait(step.at)
-            if self.stopping.is_set():
-                return False
-            self.clock.set(max(step.at, self.clock.now()))
-            await self.play(step)
-            self.progress(step.at)
+    async def play(self, step: Step) -> bool:
+        """One moment: the venue lives it first, then the desk hears of it, looks at exits, and thinks. False, and
+        nothing happens, where this desk has lived it already."""
+        if self.since is not None and step.at < self.since:
+            return False
+        self.clock.set(max(step.at, self.clock.now()))
+        await self._happen(step)
+        await self._look(step)
         return True
 
-    async def _wait(self, at: datetime) -> None:
-        """Pace, but wake up at once when told to stop."""
-        if self.pace.speed is None:
-            await self.pace.wait(at)
-            return
-        waiting = asyncio.ensure_future(self.pace.wait(at))
-        stopping = asyncio.ensure_future(self.stopping.wait())
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (waiting, stopping):
-            task.cancel()
-        await asyncio.gather(waiting, stopping, return_exceptions=True)
-
-    async def play(self, step: Step) -> None:
-        """One moment: the venue lives it first, then the desk hears of it, looks at exits, and thinks."""
+    async def _happen(self, step: Step) -> None:
         desk = self.desk
         for candle in step.candles:
             self.venue.advance(candle, self.feed.touch(candle.symbol, candle.close, candle.closed_at))
@@ -97,8 +80,11 @@ class Player:
             self.venue.end_of_data(symbol)
             await desk.on_data_ended(symbol)
             await desk.settle()
+
+    async def _look(self, step: Step) -> None:
+        desk = self.desk
         for candle in step.candles:
-            if desk.book.on(candle.symbol) is not None:
+            if desk.watches(candle.symbol):
                 desk.on_quote(self.feed.quote(candle.symbol))
                 await desk.settle()
         desk.on_time()
@@ -106,3 +92,61 @@ class Player:
         for command in self.due(step.at):
             await desk.obey(command)
             await desk.settle()
+
+
+Beside = Callable[[Step], Awaitable[None]]
+
+
+async def _nobody(_: Step) -> None:
+    """No desk stands beside the live one."""
+
+
+class Player:
+    """Plays each moment for the live desk first, then for whoever stands beside it."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        feed: Feed,
+        venue: PaperVenue,
+        clock: ManualClock,
+        due: Callable[[datetime], list[Command]],
+        pace: Pace,
+        progress: Callable[[datetime], None] = lambda _: None,
+        beside: Beside = _nobody,
+    ) -> None:
+        self.desk = desk
+        self.live = Track(desk=desk, feed=feed, venue=venue, clock=clock, due=due)
+        self.pace = pace
+        self.progress = progress
+        self.beside = beside
+        self.stopping = asyncio.Event()
+
+    async def run(self, steps: Iterator[Step]) -> bool:
+        """Play until the market ends (True) or `stopping` is set (False)."""
+        # At full speed decisions without consequence share transactions; a crash only has them made again.
+        self.desk.book.patience = GROUP if self.pace.speed is None else 0
+        for step in steps:
+            await self._wait(step.at)
+            if self.stopping.is_set():
+                return False
+            await self.play(step)
+            self.progress(step.at)
+        return True
+
+    async def play(self, step: Step) -> None:
+        await self.live.play(step)
+        await self.beside(step)
+
+    async def _wait(self, at: datetime) -> None:
+        """Pace, but wake up at once when told to stop."""
+        if self.pace.speed is None:
+            await self.pace.wait(at)
+            return
+        waiting = asyncio.ensure_future(self.pace.wait(at))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (waiting, stopping):
+            task.cancel()
+        await asyncio.gather(waiting, stopping, return_exceptions=True)

@@ -2,19 +2,26 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.catalogue import COMMANDS
 from bot.chats.console import Console
 from bot.delivery import Delivery, DestinationHealth
 from bot.gate import Surface
 from bot.markets import Market
 from bot.player import Player
 from bot.scheduler import wall_jobs
+from bot.settings import Settings
+from bot.shadows import Shadows
 from storage.outbox import Outbox
 from storage.queries import Queries
 from trading.desk import Desk
+from trading.errors import BadSettings
+from trading.messages import ChatTroubled
+from trading.ports import Clock
 from trading.status import Armed, Capability
 
 log = logging.getLogger(__name__)
@@ -46,6 +53,7 @@ class Gavel:
     chats: Chats
     surface: Surface
     queries: Queries
+    shadows: Shadows
     outbox: Outbox
     market: Market
     resumed_at: datetime | None
@@ -94,3 +102,44 @@ def _report(task: "asyncio.Task[None]") -> None:
     """A chat that dies takes nothing with it, but never in silence."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s ended: %s", task.get_name(), error, exc_info=error)
+
+
+# --- telegram ---------------------------------------------------------------------------------------------------------
+
+
+def teller(desk: Desk) -> Callable[[str, bool], None]:
+    """Journal what a chat's own thread of events has to say, without making it wait."""
+    telling: set[asyncio.Task[None]] = set()
+
+    def tell(detail: str, over: bool) -> None:
+        event = ChatTroubled(at=desk.now(), chat="telegram", detail=detail, over=over)
+        task = asyncio.create_task(desk.tell(event))
+        telling.add(task)
+        task.add_done_callback(telling.discard)
+
+    return tell
+
+
+def add_telegram(
+    chats: Chats, settings: Settings, surface: Surface, wall: Clock, *, tell: Callable[[str, bool], None]
+) -> None:
+    """The bot, where there is a token; else, or when nobody may use it, the reason in one line."""
+    if settings.telegram_token is None:
+        chats.refused = (Capability(name="telegram", state=Armed.OFF, why="no TELEGRAM_BOT_TOKEN"),)
+        return
+    from bot.chats.telegram import DEFAULT_BASE_URL, Telegram
+    from bot.chats.telegram_watch import Trouble
+
+    try:
+        chats.telegram = Telegram(
+            token=settings.telegram_token,
+            allowed=frozenset(settings.telegram_users),
+            handle=surface.handle,
+            clock=wall,
+            menu=[(entry.name, entry.help) for entry in COMMANDS.values()],
+            url=settings.telegram_base_url or DEFAULT_BASE_URL,
+            on_trouble=lambda kind, detail: tell(detail, kind in (Trouble.BACK, Trouble.CONFLICT_OVER)),
+        )
+    except BadSettings as error:
+        log.error("%s", error)
+        chats.refused = (Capability(name="telegram", state=Armed.OFF, why=str(error)),)

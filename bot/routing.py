@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from storage.outbox import Lane, Route
 from trading import messages as m
+from trading.breaker import Level
 from trading.decision import Decision
+from trading.exit_plan import StopKind
 
 ON, SILENT, OFF = MODES = ("on", "silent", "off")
 
@@ -16,18 +18,22 @@ KINDS: dict[str, str] = {
     "digest": "Decisions without a trade, summed up",
     "order": "Orders sent, and those that ended without a fill",
     "fill": "Fills",
-    "protection": "Stop and target confirmed by the venue",
-    "exit": "An exit rule has fired",
+    "protection": "Stop and target confirmed by the venue, a stop moved to break-even",
+    "trailing": "Each step of a trailing stop",
+    "exit": "An exit rule has fired, for a part or for all",
     "close": "A trade is closed, with its result",
     "funding": "Funding paid or received",
-    "risk": "Halts, failed protection, books that disagree",
-    "desk": "Start, stop, phase and settings of the desk",
+    "shadow": "Trades followed on paper while the closed ones allow no real size",
+    "breaker": "The circuit breaker at ALERT, and each step back down",
+    "risk": "Halts, circuit breaker from THROTTLE on, strategy health, sizing, failed protection, books that disagree",
+    "desk": "Start, stop, phase, playbook and settings of the desk",
     "venue": "The venue is lost or back",
     "chat": "A chat is lost or back, or read by somebody else too",
     "data": "Gaps in the data, and its end",
     "access": "A stranger tried to use the desk",
 }
-# The digest covers what led to no trade, and a closed trade its funding: saying each alone would hide the fills.
+# The digest covers what led to no trade, and a closed trade its funding: saying each alone would hide the fills. So
+# would a trailing stop, which may move dozens of times; /position shows where it stands.
 DEFAULTS: dict[str, str] = {
     "denied": OFF,
     "wait": OFF,
@@ -35,6 +41,8 @@ DEFAULTS: dict[str, str] = {
     "digest": SILENT,
     "order": SILENT,
     "protection": SILENT,
+    "trailing": OFF,
+    "shadow": SILENT,
     "desk": SILENT,
     "data": SILENT,
     "access": SILENT,
@@ -50,6 +58,16 @@ _KIND_OF: dict[type[m.Event], str] = {
     m.ProtectionConfirmed: "protection",
     m.ProtectionFailed: "risk",
     m.ExitTriggered: "exit",
+    m.PartialTriggered: "exit",
+    m.StopNotMoved: "protection",
+    m.ShadowOpened: "shadow",
+    m.ShadowClosed: "shadow",
+    m.BreakerRecovered: "breaker",
+    m.BreakerReset: "risk",
+    m.BreakerOverridden: "risk",
+    m.BreakerOverrideEnded: "risk",
+    m.HealthChanged: "risk",
+    m.SizingChanged: "risk",
     m.TradeClosed: "close",
     m.FundingPaid: "funding",
     m.TradingHalted: "risk",
@@ -62,6 +80,9 @@ _KIND_OF: dict[type[m.Event], str] = {
     m.DeskStarted: "desk",
     m.DeskStopped: "desk",
     m.PhaseChanged: "desk",
+    m.SettingsChanged: "desk",
+    m.PlaybookChanged: "desk",
+    m.ShadowDeskChanged: "desk",
     m.AlertsChanged: "desk",
     m.ChatTroubled: "chat",
     m.DataGap: "data",
@@ -71,11 +92,13 @@ _KIND_OF: dict[type[m.Event], str] = {
 _LANE_OF: dict[str, Lane] = {
     "risk": Lane.RISK,
     "venue": Lane.RISK,
+    "breaker": Lane.RISK,
     "chat": Lane.RISK,
     "exit": Lane.FILL,
     "close": Lane.FILL,
     "fill": Lane.FILL,
     "protection": Lane.FILL,
+    "trailing": Lane.FILL,
     "order": Lane.FILL,  # before its fill, so on the same lane
     "decision": Lane.DECISION,
     "desk": Lane.DECISION,
@@ -88,8 +111,13 @@ def _kind_of_decision(decision: Decision) -> str:
 
 def kind_of(event: m.Event) -> str | None:
     """The kind of alert an event is; None for what is never told."""
-    if isinstance(event, m.DecisionMade):
-        return _kind_of_decision(event.decision)
+    match event:
+        case m.DecisionMade(decision=decision):
+            return _kind_of_decision(decision)
+        case m.StopMoved(kind=kind):
+            return "trailing" if kind is StopKind.TRAILING else "protection"
+        case m.BreakerTripped(after=level):
+            return "breaker" if level is Level.ALERT else "risk"
     return _KIND_OF.get(type(event))
 
 

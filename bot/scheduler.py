@@ -11,7 +11,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from trading.messages import Command, Decide, SumWaits, Sweep
+from trading.messages import SCHEDULED, Command, Decide, SumWaits, Sweep
 from trading.model import EPOCH, Symbol
 from trading.playbook import Schedule
 
@@ -20,18 +20,27 @@ class MarketSchedule:
     """What is due at a moment of market time. Missed firings are made up by one, never by a burst."""
 
     def __init__(self, schedule: Schedule, symbols: Sequence[Symbol]) -> None:
+        self._asked: datetime | None = None
+        self.use(schedule, symbols)
+
+    def use(self, schedule: Schedule, symbols: Sequence[Symbol]) -> None:
+        """Fire by this schedule from now on; not again at a moment that was asked about already."""
         every = (
             (schedule.sweep_every, Sweep()),
-            (schedule.signals_every, Decide(symbols=tuple(symbols), trigger="schedule")),
+            (schedule.signals_every, Decide(symbols=tuple(symbols), trigger=SCHEDULED)),
             (schedule.digest_every, SumWaits()),
         )
         # Aligned to the epoch, so that a restart does not shift the hours at which the desk thinks.
         self._jobs = [(_trigger(span), command) for span, command in every]
-        self._next: list[datetime | None] = [None] * len(self._jobs)
+        self._next: list[datetime | None] = [self._after(trigger) for trigger, _ in self._jobs]
+
+    def _after(self, trigger: Any) -> datetime | None:
+        return trigger.get_next_fire_time(None, self._asked + timedelta(microseconds=1)) if self._asked else None
 
     def due(self, now: datetime) -> list[Command]:
         """The commands whose time has come, in the order of the schedule."""
         found: list[Command] = []
+        self._asked = now
         for n, (trigger, command) in enumerate(self._jobs):
             expected = self._next[n]
             if expected is None or expected <= now:

@@ -306,4 +306,22 @@ def _column(hint: Any) -> tuple[Convert, Convert]:
         return _as_is, _as_is
     if isinstance(hint, type) and issubclass(hint, Enum):
         return (lambda item: item.value), hint
-    return (lambda item: to_json(item).decode()), (lambda item: _read(hint, item))
+    return _same_again(lambda item: to_json(item).decode()), (lambda item: _read(hint, item))
+
+
+def _same_again(write: Callable[[Any], str]) -> Convert:
+    """The text of the last value, where the very same one comes again: most of a desk's state stays as it was.
+
+    Shadow desks write from threads of their own: what is kept is exchanged whole, and never read twice.
+    """
+    last: list[tuple[Any, str]] = [(object(), "")]
+
+    def remembered(item: Any) -> str:
+        known, text = last[0]
+        if item is known and type(item) is not dict:  # a dict may have been changed where it stands
+            return text
+        text = write(item)
+        last[0] = item, text
+        return text
+
+    return remembered

@@ -27,7 +27,7 @@ from trading.errors import BadRecord, BadSettings, JournalUnwritable
 
 T = TypeVar("T")
 
-HEAD = "0001"  # the newest schema revision: known here, so that an up-to-date database opens without importing Alembic
+HEAD = "0002"  # the newest schema revision: known here, so that an up-to-date database opens without importing Alembic
 READERS = 2
 _FAULTS = (DBAPIError, sqlite3.Error)  # the second: what goes wrong while a connection is being set up
 
@@ -60,6 +60,26 @@ class Database:
         database = cls(_engine(url, patience, writes=True), _engine(url, patience, writes=False), inline=inline)
         try:
             await database.write(_upgrade)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @classmethod
+    async def look(cls, path: Path, *, patience: timedelta = timedelta(seconds=5)) -> "Database":
+        """An existing file for reading alone: it takes no lock that a running desk could wait for, and changes nothing,
+        the schema neither.
+
+        Raises BadRecord for a file that is no database of ours, or is one of a newer version.
+        """
+        if not path.is_file():
+            raise BadRecord(f"{path}: there is no such file")
+        url = URL.create("sqlite", database=str(path))
+        database = cls(_engine(url, patience, writes=False), _engine(url, patience, writes=False))
+        try:
+            found = await database.read(revision)
+            if found is None or found > HEAD:
+                raise BadRecord(f"{path} holds {'no desk' if found is None else 'a desk of a newer version'}")
         except BaseException:
             await database.close()
             raise
@@ -199,7 +219,9 @@ def migrate(connection: Connection, *, to: str) -> None:
 
     from storage.migrations import config
 
-    step = command.downgrade if to == "base" else command.upgrade
+    found = revision(connection)
+    down = to == "base" or (found is not None and to < found)  # revisions are numbered; "head" comes after them all
+    step = command.downgrade if down else command.upgrade
     try:
         step(config(connection), to)
     except CommandError as error:

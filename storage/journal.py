@@ -32,8 +32,9 @@ from storage.tables import (
 from trading.decision import Decision
 from trading.errors import BadRecord
 from trading.messages import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled
-from trading.model import DeskState, Order, OrderStatus, Position, Symbol, Trade
-from trading.ports import Clock, State
+from trading.model import Order, OrderStatus, Position, Symbol, Trade
+from trading.ports import RECENT, Clock, State
+from trading.state import DeskState
 
 GENESIS = "0" * 64
 _BATCH = 500
@@ -59,6 +60,7 @@ class Remembered:
     fills: frozenset[str]
     funding: frozenset[str]
     exits: tuple[Trade, ...]
+    trades: tuple[Trade, ...]
     told: frozenset[tuple[str, Symbol]]
 
 
@@ -228,6 +230,7 @@ def _load(connection: Connection) -> Remembered | None:
         positions=tuple(from_row(Position, row) for row in positions.mappings()),
         orders=tuple(from_row(Order, row) for row in orders.mappings()),
         exits=_last_exits(connection),
+        trades=_last_trades(connection),
         told=_told_since(connection, state.market_at),
     )
 
@@ -236,6 +239,11 @@ def _last_exits(connection: Connection) -> tuple[Trade, ...]:
     last = select(func.max(TRADES.c.seq)).group_by(TRADES.c.symbol)
     found = connection.execute(select(TRADES).where(TRADES.c.seq.in_(last)).order_by(TRADES.c.seq))
     return tuple(from_row(Trade, row) for row in found.mappings())
+
+
+def _last_trades(connection: Connection) -> tuple[Trade, ...]:
+    found = connection.execute(select(TRADES).order_by(TRADES.c.seq.desc(), TRADES.c.id.desc()).limit(RECENT))
+    return tuple(from_row(Trade, row) for row in reversed(found.mappings().all()))
 
 
 def _told_since(connection: Connection, at: datetime | None) -> frozenset[tuple[str, Symbol]]:

@@ -7,7 +7,7 @@ from decimal import Context, Decimal, Inexact, localcontext
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, select, text
+from sqlalchemy import Connection, Row, Select, Table, exists, or_, select, text
 
 from storage.codec import from_json, from_row
 from storage.database import Database
@@ -80,6 +80,12 @@ class Queries:
             found = found.where(DECISIONS.c.outcome.in_(sorted(outcomes)))
         return await self._rows(DecisionLine, found)
 
+    async def outcomes(self, after: datetime) -> dict[tuple[datetime, Symbol], str]:
+        """What was decided at each moment after this one on each instrument: "long", "short", "wait", "denied"."""
+        found = select(DECISIONS.c.at, DECISIONS.c.symbol, DECISIONS.c.outcome).where(DECISIONS.c.at > after)
+        rows = await self._database.read(lambda c: c.execute(found.order_by(DECISIONS.c.seq)).all())
+        return {(row.at, Symbol(row.symbol)): row.outcome for row in rows}
+
     async def trade(self, id_or_prefix: str) -> Trade | None:
         return await self._database.read(partial(_trade, id_or_prefix=id_or_prefix))
 
@@ -127,6 +133,33 @@ class Queries:
     async def events(self, after_seq: int, limit: int) -> list[Recorded]:
         """A batch for those who read the whole journal: go on after the last seq of it, until it is empty."""
         return await self._recorded(JOURNAL_ROWS.where(JOURNAL.c.seq > after_seq).order_by(JOURNAL.c.seq).limit(limit))
+
+    async def records(
+        self,
+        kinds: Collection[str],
+        *,
+        after_seq: int,
+        limit: int,
+        since: datetime | None = None,
+        outcomes: Collection[str] | None = None,
+    ) -> list[Recorded]:
+        """A batch of the events of some kinds, oldest first: go on after the last seq of it, until it is empty.
+
+        `since`: those of that moment of desk time or later. `outcomes`: of decisions only those that came to these.
+        """
+        kind = JOURNAL.c.kind.concat("")  # not by the index: it would sort all the rest for each batch of several kinds
+        found = JOURNAL_ROWS.where(JOURNAL.c.seq > after_seq, kind.in_(sorted(kinds)))
+        if since is not None:
+            found = found.where(JOURNAL.c.at >= since)
+        if outcomes is not None:
+            came_to = exists().where(DECISIONS.c.seq == JOURNAL.c.seq, DECISIONS.c.outcome.in_(sorted(outcomes)))
+            found = found.where(or_(kind != DecisionMade.__name__, came_to))
+        return await self._recorded(found.order_by(JOURNAL.c.seq).limit(limit))
+
+    async def newest(self) -> datetime | None:
+        """The time of the last event; None without any."""
+        last = select(JOURNAL.c.at).order_by(JOURNAL.c.seq.desc()).limit(1)
+        return await self._database.read(lambda connection: connection.scalar(last))
 
     async def _events(self, found: Select[tuple[object, ...]]) -> list[Event]:
         return [recorded.event for recorded in await self._recorded(found)]

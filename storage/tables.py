@@ -124,6 +124,7 @@ class OrderRow(SQLModel, table=True):
     trigger: Decimal | None = _money(null=True)
     reduce_only: bool
     leverage: int = _number()
+    expected: Decimal | None = _money(null=True)
     status: str = _text(index=True)
     filled: Decimal = _money()
     changed_at: datetime | None = _time(null=True)
@@ -160,7 +161,7 @@ class FundingRow(SQLModel, table=True):
 
 
 class PositionRow(SQLModel, table=True):
-    """Open positions only. `plan` and `protection` are JSON."""
+    """Open positions only. `plan`, `protection`, `memory` and `moving` are JSON."""
 
     __tablename__ = "positions"
     id: str = _text(key=True)
@@ -184,6 +185,8 @@ class PositionRow(SQLModel, table=True):
     closing: str | None = _text(null=True)
     closing_note: str = _text()
     closes: int = _number()
+    memory: str = _text()
+    moving: str | None = _text(null=True)
 
 
 class TradeRow(SQLModel, table=True):
@@ -210,7 +213,7 @@ class TradeRow(SQLModel, table=True):
 
 
 class DeskRow(SQLModel, table=True):
-    """The desk's own few facts, one row. `tags` is JSON."""
+    """The desk's own few facts, one row. From `tags` on it is JSON, but for the two counts."""
 
     __tablename__ = "desk"
     desk: str = _text(key=True)
@@ -229,6 +232,17 @@ class DeskRow(SQLModel, table=True):
     day_equity: Decimal = _money()
     waits_since: datetime | None = _time(null=True)
     tags: str = _text()
+    breaker: str = _text()
+    samples: str = _text()
+    evidence: str = _text()
+    rounds: int = _number()
+    rounds_at: datetime | None = _time(null=True)
+    health: str | None = _text(null=True)
+    shadow: str = _text()
+    overrides: str = _text()
+    amendments: str = _text()
+    version: int = _number()
+    beside: str = _text()
 
 
 class OutboxRow(SQLModel, table=True):

@@ -5,12 +5,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from trading.breaker import Level, effects
 from trading.decision import MICRO, Abstention, Evidence, Opinion, Plan, Stance
+from trading.exit_plan import ExitPlan, Partial, Rebalance, Regime, TimeLimits, Trailing
+from trading.exits import Look
+from trading.market.correlation import Correlations
+from trading.market.outlook import Outlook
 from trading.model import (
     ClientId,
     DecisionId,
     Direction,
-    ExitPlan,
+    ExitReason,
     Fill,
     Guard,
     Instrument,
@@ -23,10 +28,14 @@ from trading.model import (
     Quote,
     Side,
     Symbol,
+    Trade,
     TradingState,
 )
 from trading.playbook import Playbook, load
-from trading.risk.safety import Facts
+from trading.risk.expectancy import Evidence as Results
+from trading.risk.expectancy import risk_fraction
+from trading.risk.facts import Facts
+from trading.risk.portfolio import Exposure, Portfolio
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 BTC = Symbol("BTC/USDT:USDT")
@@ -66,6 +75,29 @@ def an_exit_plan(**changes: Any) -> ExitPlan:
         max_hold=timedelta(hours=24),
     )
     return replace(made, **changes)
+
+
+def every_exit(**changes: Any) -> ExitPlan:
+    """A plan with every rule there is, in the numbers of the playbooks."""
+    made = an_exit_plan(
+        trailing=Trailing(
+            arm=D("0.015"), step=D("0.0005"), trend=D("0.02"), range=D("0.015"), chop=D("0.01"), volatile=D("0.025")
+        ),
+        time_limits=TimeLimits(
+            trend=timedelta(hours=4), range=timedelta(hours=2), chop=timedelta(hours=1), volatile=timedelta(minutes=30)
+        ),
+        regime_change=True,
+        rebalance=Rebalance(net=D("0.5"), positions=3, budget=D(10)),
+        invalidation=True,
+        break_even=D("0.01"),
+        partials=(Partial(at=D("0.02"), share=D("0.25")), Partial(at=D("0.04"), share=D("0.5"))),
+    )
+    return replace(made, **changes)
+
+
+def a_look(mark: str = "60000", *, held: timedelta = timedelta(0), **changes: Any) -> Look:
+    """What the exits of a BTC position see, this long after NOW."""
+    return replace(Look(quote=a_quote(mark), now=NOW + held, instrument=an_instrument()), **changes)
 
 
 def a_protection(stop: str = "58500", target: str = "63000") -> Protection:
@@ -125,6 +157,16 @@ def a_fill(side: Side = Side.BUY, quantity: str = "0.1", price: str = "60000", *
     return replace(made, **changes)
 
 
+def a_trade(net: str, *, number: int = 0, **changes: Any) -> Trade:
+    """A closed round trip with this net; `number` makes its id, and closes it so many seconds after NOW."""
+    made = Trade(
+        id=PositionId(f"btc-{number:08}"), symbol=BTC, direction=Direction.LONG, quantity=D("0.1"), entry=D(60000),
+        exit=D(60000), opened_at=NOW, closed_at=NOW + timedelta(seconds=number), gross=D(net) + 6, fees=D(6),
+        funding=D(0), r=D(0), reason=ExitReason.MANUAL, note="", playbook="desk", leverage=10,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
 def an_opinion(persona: str, stance: Stance, confidence: float | int) -> Opinion:
     """Confidence as a fraction (float) or in millionths (int)."""
     micro = confidence if isinstance(confidence, int) else round(confidence * MICRO)
@@ -139,6 +181,18 @@ def an_abstention(persona: str) -> Abstention:
 def a_playbook(name: str = "desk", **changes: Any) -> Playbook:
     made = load(name)
     return Playbook.model_validate({**made.model_dump(), **changes})
+
+
+def a_plain_playbook(**changes: Any) -> Playbook:
+    """The house without the parts that a playbook may leave out, and with levels at fixed distances: what a test adds
+    to it is all there is.
+    """
+    exits = {
+        "take_profit": "0.05", "stop_loss": "0.025", "early_after": "3h", "early_loss": "0.025",
+        "force_loss": "0.04", "max_hold": "24h",
+    }  # fmt: skip
+    without = {"expectancy": None, "portfolio": None, "health": None, "exits": exits}
+    return a_playbook("desk", **{**without, **changes})
 
 
 def a_plan(direction: Direction = Direction.LONG, **changes: Any) -> Plan:
@@ -158,22 +212,52 @@ def a_plan(direction: Direction = Direction.LONG, **changes: Any) -> Plan:
     return replace(made, **changes)
 
 
+def an_outlook(**changes: Any) -> Outlook:
+    made = Outlook(at=NOW, regime=Regime.RANGE, volatility=D("0.4"), atr=D(600), rsi=50.0, macd=0.0)
+    return replace(made, **changes)
+
+
+def a_portfolio(playbook: Playbook, equity: str | Decimal = "10000", *exposures: Exposure) -> Portfolio | None:
+    """As the playbook limits it; None where it does not."""
+    policy, r, cap = playbook.portfolio, playbook.exits.rebalance, playbook.limits.max_leverage
+    if policy is None:
+        return None
+    return Portfolio(
+        equity=D(equity),
+        exposures=exposures,
+        leverage_cap=cap,
+        correlations=Correlations(policy=policy),
+        policy=policy,
+        rebalance=Rebalance(net=r.net, positions=r.positions, budget=policy.budget * cap) if r else None,
+    )
+
+
 def some_facts(**changes: Any) -> Facts:
+    """Everything that the playbook asks for is known, nothing is open, and nothing was traded yet."""
+    playbook = changes.get("playbook") or a_playbook()
     made = Facts(
         now=NOW,
         trading=TradingState.ACTIVE,
         halt_reason="",
         frozen="",
+        breaker=effects(Level.CLOSED, playbook.breaker),
+        confidence=900_000,
+        instrument=an_instrument(),
+        playbook=playbook,
+        exits=playbook.exits,
+        quote=a_quote(),
+        fresh=True,
+        outlook=an_outlook(),
+        invalidation=D(58500),
         equity=D(10000),
-        available=D(10000),
+        booked=D(10000),
         margin_used=D(0),
         day_equity=D(10000),
         positions=0,
         max_positions=5,
         taken=frozenset(),
         last_exit=None,
-        instrument=an_instrument(),
-        playbook=a_playbook(),
-        stop_loss=D("0.025"),
+        sized=risk_fraction(Results(), playbook.expectancy) if playbook.expectancy else None,
+        portfolio=a_portfolio(playbook),
     )
     return replace(made, **changes)

@@ -13,28 +13,20 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bot.player import Pace, Player
-from tests.builders import BTC, ETH, NOW, a_playbook, an_instrument, an_opinion
+from tests.builders import BTC, ETH, NOW, a_plain_playbook, an_instrument, an_opinion
 from trading.clock import ManualClock
 from trading.decision import Abstention, Decision, Opinion, Stance
 from trading.desk import Desk
 from trading.errors import BadRecord, JournalUnwritable
-from trading.market.features import build
 from trading.market.feed import Chapter, Feed
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
+from trading.market.view import View
 from trading.messages import Command, DataEnded, DataGap, Decide, DecisionMade, Event, FundingPaid, OrderFilled, Sweep
-from trading.model import (
-    DeskState,
-    FundingPayment,
-    Leg,
-    Order,
-    OrderStatus,
-    Position,
-    Symbol,
-    Trade,
-)
-from trading.playbook import Playbook
-from trading.ports import Journal, State
+from trading.model import FundingPayment, Leg, Order, OrderStatus, Position, Symbol, Trade
+from trading.playbook import Playbook, load
+from trading.ports import RECENT, Journal, State
+from trading.state import DeskState
 from trading.venues.paper import PaperVenue
 from trading.venues.paper_rules import PaperRules
 
@@ -78,18 +70,28 @@ def a_funding(*settlements: tuple[datetime, float], symbol: Symbol = BTC) -> Fun
 def a_feed(*series: Series, funding: Sequence[FundingSeries] = (), spread: str = "0", **instrument: Any) -> Feed:
     paths = {s.symbol: s for s in series}
     rates = {f.symbol: f for f in funding}
-    features = {s: build(path, funding=rates.get(s)) for s, path in paths.items()}
-    chapter = Chapter(paths=paths, features=features, funding=rates)
+    chapter = Chapter(paths=paths, history=paths, funding=rates)
     instruments = {s: an_instrument(s, **instrument) for s in paths}
     return Feed(chapters=lambda _: iter([chapter]), instruments=instruments, source="a test", spread=D(spread))
 
 
+class OwnBars(View):
+    """Decides on the bars a test has written down, whatever length its playbook would rather have."""
+
+    def use(self, playbook: Playbook) -> None:
+        schedule = playbook.schedule.model_copy(update={"bar": SECOND})
+        super().use(playbook.model_copy(update={"schedule": schedule}))
+
+
+COOLS_FAST = {"cool_alert": SECOND, "cool_throttle": SECOND, "cool_halt": SECOND}  # a breaker that is soon CLOSED again
+
+
 def a_house(**changes: Mapping[str, Any] | Any) -> Playbook:
-    """The house playbook with FLOW and TECHNICAL alone; a mapping changes single keys of a section."""
-    base = a_playbook("desk").model_dump()
+    """The plain house playbook with FLOW and TECHNICAL alone; a mapping changes single keys of a section."""
+    base = a_plain_playbook().model_dump()
     changes.setdefault("universe", ("BTC", "ETH"))
     seats = {name: base["panel"][name] for name in ("flow", "technical")}
-    merged = {k: {**base[k], **v} if isinstance(v, Mapping) else v for k, v in changes.items()}
+    merged = {k: {**(base[k] or {}), **v} if isinstance(v, Mapping) else v for k, v in changes.items()}
     return Playbook.model_validate({**base, "panel": seats, **merged})
 
 
@@ -196,6 +198,7 @@ class Kept:
     fills: frozenset[str]
     funding: frozenset[str]
     exits: tuple[Trade, ...]
+    trades: tuple[Trade, ...]
     told: frozenset[tuple[str, Symbol]]
 
 
@@ -261,6 +264,7 @@ class MemoryJournal:
             fills=_since(self.fills, self.state.last_fill),
             funding=_since(paid, self.state.last_funding),
             exits=tuple({t.symbol: t for t in self.trades.values()}.values()),
+            trades=tuple(self.trades.values())[-RECENT:],
             told=frozenset(
                 (type(e).__name__, e.symbol)
                 for e in self.events
@@ -299,8 +303,10 @@ class Bench:
         self.feed = feed
         self.journal: Any = journal
         self.playbook = playbook
+        self.view = OwnBars(feed, playbook)
         self.script = Script()
         self.trouble = Trouble()
+        self.library: dict[str, Playbook] = {}  # playbooks by name, before the shipped ones
         self._due = due
         self._instant = instant
         self._steps = self.feed.steps()
@@ -319,22 +325,29 @@ class Bench:
 
     async def open(self) -> None:
         """Read the journal and start, as a new process would."""
-        panel = {name: Scripted(name, self.script, instant=self._instant) for name in self.playbook.panel}
         self.desk = await Desk.open(
             name="test",
             journal=self.journal,
             clock=self.clock,
-            market=self.feed,
+            market=self.view,
             venue=self.venue,
             playbook=self.playbook,
-            panel=panel,
-            off={},
+            arm=self._arm,
+            load=self._load,
             tags={"market": "a test"},
         )
+        self.view.use(self.desk.playbook)
+        self.desk.followers.append(self.view.use)
         self.player = Player(
             desk=self.desk, feed=self.feed, venue=self.venue, clock=self.clock, due=self._due, pace=Pace(None)
         )
         await self.desk.start()
+
+    def _arm(self, playbook: Playbook) -> tuple[dict[str, Scripted], dict[str, str]]:
+        return {name: Scripted(name, self.script, instant=self._instant) for name in playbook.panel}, {}
+
+    def _load(self, name: str) -> Playbook:
+        return self.library.get(name) or load(name)
 
     async def begin(self) -> None:
         await self.open()

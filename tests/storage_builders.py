@@ -23,10 +23,9 @@ from trading.decision import (
     Tally,
     Verdict,
 )
+from trading.exit_plan import ExitPlan
 from trading.model import (
-    DeskState,
     Direction,
-    ExitPlan,
     ExitReason,
     Fill,
     FundingPayment,
@@ -39,6 +38,7 @@ from trading.model import (
     Side,
     Trade,
 )
+from trading.state import DeskState
 
 D = Decimal
 AT = datetime(2026, 1, 5, 10, tzinfo=UTC)

@@ -1,10 +1,13 @@
 """One decision of each outcome, one event of each kind, one status: what the tests of the surface show."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal as D
 
+from tests import risk_examples as risk
+from tests.risk_examples import AT, BTC, ETH
 from trading import messages as m
+from trading.breaker import Level
 from trading.decision import (
     Abstention,
     Action,
@@ -20,12 +23,13 @@ from trading.decision import (
     Tally,
     Verdict,
 )
+from trading.exit_plan import Entered, ExitPlan, Memory, Partial, Regime, StopKind, StopMove, Trailing
+from trading.health import Severity
 from trading.model import (
     Balance,
     ClientId,
     DecisionId,
     Direction,
-    ExitPlan,
     ExitReason,
     Fill,
     FundingPayment,
@@ -39,15 +43,12 @@ from trading.model import (
     Protection,
     Quote,
     Side,
-    Symbol,
     Trade,
     TradingState,
 )
+from trading.risk.expectancy import Method
 from trading.status import Armed, Capability, DeskStatus, PositionStatus
 
-AT = datetime(2024, 5, 3, 14, 5, tzinfo=UTC)
-BTC = Symbol("BTC/USDT:USDT")
-ETH = Symbol("ETH/USDT:USDT")
 ID = DecisionId("btc-k3f9x2pa")
 GUARD = Protection(
     stop_id=ClientId("gv-aaaa-s0"), stop=D("62605.2"), target_id=ClientId("gv-aaaa-t0"), target=D("67421.1")
@@ -60,6 +61,20 @@ EXITS = ExitPlan(
     early_loss=D("0.025"),
     force_loss=D("0.04"),
     max_hold=timedelta(hours=24),
+)
+RICH_EXITS = replace(
+    EXITS,
+    trailing=Trailing(
+        arm=D("0.015"),
+        step=D("0.0005"),
+        trend=D("0.02"),
+        range=D("0.015"),
+        chop=D("0.01"),
+        volatile=D("0.025"),
+    ),
+    break_even=D("0.01"),
+    partials=(Partial(at=D("0.02"), share=D("0.25")), Partial(at=D("0.04"), share=D("0.5"))),
+    entered=Entered(regime=Regime.TREND_UP, rsi=58.2, macd=0.21),
 )
 
 
@@ -99,6 +114,13 @@ def plan() -> Plan:
     )
 
 
+def explored() -> Plan:
+    """At exploration size."""
+    note = "2 of 30 trades closed: 0.50% of equity x 1.3 (trend up) x 0.85 (volatility)"
+    return replace(plan(), quantity=D("0.0034"), margin=D("21.83157"), notional=D("218.3157"), method="exploration",
+                   size_note=note)  # fmt: skip
+
+
 PASSED = (
     GateAnswer(rule="positions", passed=True, limit="5", value="1"),
     GateAnswer(rule="leverage", passed=True, limit="20x", value="10x"),
@@ -106,8 +128,21 @@ PASSED = (
 REFUSED = GateAnswer(rule="daily loss", passed=False, limit="5 %", value="5.2 %", reason="until 00:00 UTC")
 
 
+STOPPED = GateAnswer(
+    rule="expectancy",
+    passed=False,
+    limit="above 0",
+    value="0.00% of equity at risk (stopped)",
+    reason="expectancy gives no size (30 trades, p 0.50, b 0.50, E -2.50): shadow only, 2 of 30 shadow trades, E 0.50",
+)
+BREAKER = GateAnswer(
+    rule="circuit breaker", passed=True, limit="confidence from 0.70", value="THROTTLE, confidence 0.71"
+)
+SHARE = GateAnswer(rule="asset share", passed=True, limit="80000.00 (40.0% of 200000.00)", value="796.21 (BTC)")
+
+
 def a_decision(outcome: str = "long") -> Decision:
-    """outcome: long, denied or wait."""
+    """outcome: long, denied, stopped (denied by expectancy) or wait."""
     tally = Tally(
         long=1_868_517_500,
         short=0,
@@ -120,7 +155,8 @@ def a_decision(outcome: str = "long") -> Decision:
         lead=Action.LONG,
     )
     gates = {
-        "long": Approved(plan=plan(), answers=PASSED),
+        "long": Approved(plan=plan(), answers=(BREAKER, *PASSED, SHARE)),
+        "stopped": Denied(rule="expectancy", reason=STOPPED.reason, answers=(*PASSED, STOPPED), would=explored()),
         "denied": Denied(rule="daily loss", reason="the day has lost its part", answers=(*PASSED, REFUSED)),
         "wait": None,
     }
@@ -144,6 +180,9 @@ def a_decision(outcome: str = "long") -> Decision:
             bar_closed_at=AT - timedelta(minutes=5),
             interval="1h",
             funding_rate=D("0.0001"),
+            regime=Regime.TREND_UP,
+            volatility=D("0.4512"),
+            atr=D("512.34567891234"),
             source="simulated market",
         ),
         opinions=opinions(),
@@ -204,6 +243,27 @@ def a_position(**changes: object) -> Position:
     return replace(made, **changes)
 
 
+def a_moved_position(**changes: object) -> Position:
+    """Trailing, after a partial exit; its stop is above the entry."""
+    quantity = D("0.0093")
+    made = a_position(
+        quantity=quantity,
+        cost=D("64210.5") * quantity,
+        exit_quantity=D("0.0031"),
+        exit_value=D("65500.0") * D("0.0031"),
+        plan=RICH_EXITS,
+        protection=replace(GUARD, stop=D("64680.0")),
+        memory=Memory(armed=True, best=D("66000.0"), partials=1, stop=StopKind.TRAILING, first_stop=GUARD.stop),
+    )
+    return replace(made, **changes)
+
+
+def a_moving_position() -> Position:
+    """Its stop is on its way to break-even."""
+    moving = StopMove(level=D("64274.8"), kind=StopKind.BREAK_EVEN, note="+1.02% reached +1.00%")
+    return a_position(plan=RICH_EXITS, moving=moving)
+
+
 def a_trade(**changes: object) -> Trade:
     made = Trade(
         id=PositionId(ID),
@@ -252,12 +312,109 @@ def story() -> list[m.Event]:
     ]
 
 
+def moving_story() -> list[m.Event]:
+    """A trade whose stop is moved, refused, moved again, and of which a part is closed."""
+    return [
+        *story()[:6],
+        *(replace(e, at=AT + timedelta(hours=1)) for e in position_events().values()),
+        *story()[6:],
+    ]
+
+
+def position_events() -> dict[str, m.Event]:
+    """What happens to an open position."""
+    at_break_even = a_position(
+        protection=replace(GUARD, stop=D("64274.8")),
+        plan=RICH_EXITS,
+        memory=Memory(stop=StopKind.BREAK_EVEN, first_stop=GUARD.stop),
+    )
+    trailing = a_moved_position()
+    return {
+        "stop_moved_break_even": m.StopMoved(
+            at=AT,
+            position=at_break_even,
+            before=D("62605.2"),
+            kind=StopKind.BREAK_EVEN,
+            note="+1.02% reached +1.00%",
+        ),
+        "partial_triggered": m.PartialTriggered(
+            at=AT,
+            position=at_break_even,
+            quantity=D("0.0031"),
+            note="+2.01% reached +2.00%: 25% of what was entered",
+            quote=a_quote("65501.2"),
+        ),
+        "stop_moved_trailing": m.StopMoved(
+            at=AT,
+            position=trailing,
+            before=D("64274.8"),
+            kind=StopKind.TRAILING,
+            note="2.00% behind the best mark 66000.0, trend up",
+        ),
+        "stop_not_moved": m.StopNotMoved(
+            at=AT, position=trailing, wanted=D("64712.4"), reason="stop would trigger at once"
+        ),
+    }
+
+
+def shadow_events() -> dict[str, m.Event]:
+    paper = a_position(guard=Guard.PENDING, fees=D("0.11"))
+    return {
+        "shadow_opened": m.ShadowOpened(at=AT, position=paper),
+        "shadow_closed": m.ShadowClosed(at=AT + timedelta(hours=5, minutes=12), trade=a_trade()),
+    }
+
+
+def risk_events() -> dict[str, m.Event]:
+    ana = "Ana (telegram:7)"
+    until = AT + timedelta(minutes=5)
+    bad = risk.throttled(AT), risk.shut_down()
+    return {
+        "breaker_throttle": m.BreakerTripped(at=AT, before=Level.CLOSED, after=Level.THROTTLE, causes=bad[0].causes),
+        "breaker_shutdown": m.BreakerTripped(at=AT, before=Level.HALT, after=Level.SHUTDOWN, causes=bad[1].causes),
+        "breaker_alert": m.BreakerTripped(at=AT, before=Level.CLOSED, after=Level.ALERT, causes=bad[0].causes[:1]),
+        "breaker_recovered": m.BreakerRecovered(at=AT, before=Level.HALT, after=Level.THROTTLE, until=until),
+        "breaker_closed": m.BreakerRecovered(at=AT, before=Level.ALERT, after=Level.CLOSED, until=None),
+        "breaker_reset": m.BreakerReset(at=AT, by=ana, before=Level.SHUTDOWN),
+        "breaker_overridden": m.BreakerOverridden(
+            at=AT, by=ana, before=Level.HALT, level=Level.ALERT, until=AT + timedelta(hours=2)
+        ),
+        "breaker_override_ended": m.BreakerOverrideEnded(
+            at=AT, by=ana, level=Level.ALERT, after=Level.HALT, why="expired"
+        ),
+        "health_changed": m.HealthChanged(at=AT, before=Severity.NONE, health=risk.a_health()),
+        "sizing_stopped": m.SizingChanged(
+            at=AT, playbook="desk", before=Method.KELLY, after=Method.STOPPED, note=STOPPED.reason
+        ),
+        "sizing_kelly": m.SizingChanged(
+            at=AT, playbook="desk", before=Method.EXPLORATION, after=Method.KELLY, note=risk.by_kelly().note
+        ),
+    }
+
+
+def settings_events() -> dict[str, m.Event]:
+    ana = "Ana (telegram:7)"
+    changes = (("phases.final.max_hold", "6h", "4h"), ("phases.final.max_positions", "", "3"))
+    back = tuple((what, after, before) for what, before, after in changes)
+    return {
+        "settings_changed": m.SettingsChanged(at=AT, by=ana, version=5, changes=changes),
+        "settings_undone": m.SettingsChanged(at=AT, by=ana, version=6, changes=back, undone=5),
+        "playbook_changed": m.PlaybookChanged(at=AT, by=ana, before="desk", after="smt-3.1", kept=(ID,)),
+        "shadow_desk_added": m.ShadowDeskChanged(at=AT, by=ana, playbook="smt-3.1", running=True),
+        "shadow_desk_removed": m.ShadowDeskChanged(at=AT, by=ana, playbook="smt-3.1", running=False),
+    }
+
+
 def events() -> dict[str, m.Event]:
     """Every kind of event that has a card, by the name of its golden file."""
     lost = m.VenueLost(at=AT, detail="no answer for 12 s")
     payment = FundingPayment(id="p1", symbol=BTC, at=AT, rate=D("0.0001"), amount=D("-0.0796"))
     rejected = an_order(status=OrderStatus.REJECTED, note="insufficient margin")
     return {
+        **position_events(),
+        **shadow_events(),
+        **risk_events(),
+        **settings_events(),
         "desk_started": m.DeskStarted(
             at=AT,
             playbook="desk",
@@ -272,6 +429,7 @@ def events() -> dict[str, m.Event]:
         "desk_faulted": m.DeskFaulted(at=AT, where="exits of BTC", detail="KeyError: 'x'"),
         "decision_long": m.DecisionMade(at=AT, decision=a_decision()),
         "decision_denied": m.DecisionMade(at=AT, decision=a_decision("denied")),
+        "decision_stopped": m.DecisionMade(at=AT, decision=a_decision("stopped")),
         "decision_wait": m.DecisionMade(at=AT, decision=a_decision("wait")),
         "waits_summed": m.WaitsSummed(
             at=AT,
@@ -353,5 +511,22 @@ def a_status(**changes: object) -> DeskStatus:
             Capability(name="whale", state=Armed.OFF, why="no key"),
         ),
         balance=Balance(wallet=D("9999.6815159"), available=D("9920.06"), as_of=AT),
+        breaker=risk.view(),
+        sized=risk.by_kelly(),
     )
     return replace(made, **changes)
+
+
+def a_held_back_status(**changes: object) -> DeskStatus:
+    """Throttled, of moderate health, stopped by expectancy, one trade in shadow, settings changed four times."""
+    moved = PositionStatus(position=a_moved_position(), quote=a_quote("65700.0"), rules=("trailing stop at 64,680.0",))
+    held = a_status(
+        at=AT,
+        positions=(moved,),
+        breaker=risk.view(risk.throttled()),
+        health=risk.a_health(),
+        sized=risk.stopped(),
+        shadow=(a_position(),),
+        version=4,
+    )
+    return replace(held, **changes)

@@ -9,22 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from trading.errors import JournalUnwritable, NoEvidence
+from trading.lessons import TEACHING, learned
 from trading.messages import Event
-from trading.model import (
-    ZERO,
-    ClientId,
-    DecisionId,
-    DeskState,
-    Direction,
-    Leg,
-    Order,
-    Position,
-    PositionId,
-    Quote,
-    Symbol,
-    Trade,
-)
-from trading.ports import Clock, Journal, Remembered, State
+from trading.model import ZERO, ClientId, DecisionId, Direction, Leg, Order, Position, PositionId, Quote, Symbol, Trade
+from trading.playbook import Playbook
+from trading.ports import RECENT, Clock, Journal, Remembered, State
+from trading.state import DeskState
+from trading.tripwires import Check
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +24,35 @@ Marks = Callable[[Symbol], Quote]
 
 
 class Book:
-    """One writer per instrument goes through here; `commit` is the only way anything in it changes."""
+    """One writer per instrument goes through here; what `commit` or `note` does not change does not change."""
 
     def __init__(
-        self, *, journal: Journal, clock: Clock, state: DeskState, remembered: Remembered | None = None
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        state: DeskState,
+        playbook: Playbook,
+        remembered: Remembered | None = None,
     ) -> None:
         self.journal = journal
         self.clock = clock
+        self.playbook = playbook  # the one that runs
         self.state = remembered.state if remembered else state
         self.positions: dict[PositionId, Position] = {p.id: p for p in (remembered.positions if remembered else ())}
         self.orders: dict[ClientId, Order] = {o.client_id: o for o in (remembered.orders if remembered else ())}
         self.fills: set[str] = set(remembered.fills if remembered else ())  # applied after state.last_fill
         self.funding: set[str] = set(remembered.funding if remembered else ())
+        self.trades: tuple[Trade, ...] = remembered.trades if remembered else ()  # the last RECENT, oldest first
         exits = remembered.exits if remembered else ()
         self.last_exit: dict[Symbol, tuple[Direction, datetime]] = {t.symbol: (t.direction, t.closed_at) for t in exits}
         self._writing = asyncio.Lock()
         self.patience = 0  # how many idle commits may wait to be written with the next one
         self.unwritten = False  # the journal refused, and an exit went on without it
+        self.writable: Check | None = None  # the last time the journal was asked to write
+        self.learnt: Callable[[], None] = lambda: None  # told when a commit has taught something
         self._waiting: list[Batch] = []
+        self._noted: list[Event] = []
 
     # --- change -------------------------------------------------------------------------------------------------
 
@@ -68,18 +70,40 @@ class Book:
         Raises JournalUnwritable, and nothing has changed. With `exit` it does not raise: getting out of the market
         does not wait for a disk; the entry is kept and written first as soon as the journal takes it. `idle`: nothing
         follows from these events, so they may wait for the next transaction where `patience` allows it.
+
+        What the events teach (lessons.py), and what was noted before, is part of the same transaction.
         """
         async with self._writing:
             changes = dict(desk or {})
             changes["market_at"] = self.clock.now()
             changes["realised"] = sum((s.net for s in states if isinstance(s, Trade)), self.state.realised)
-            batch = (tuple(events), (*states, replace(self.state, **changes)))
+            teaching = [e for e in events if isinstance(e, TEACHING)]
+            lesson = learned(self.state, teaching, self.playbook)
+            noted = tuple(self._noted)
+            changed = replace(self.state, **changes, **lesson.changes)
+            batch = ((*noted, *events, *lesson.events), (*states, changed))
             if idle and len(self._waiting) < self.patience:
                 self._waiting.append(batch)
             else:
                 await self._write([*self._waiting, batch], exit=exit)
-            self.state = replace(self.state, **changes)  # not the written copy: the day may have rolled meanwhile
+            del self._noted[: len(noted)]
+            # Not the written copy: the day may have rolled meanwhile, and more been measured.
+            self.state = replace(self.state, **changes, **learned(self.state, teaching, self.playbook).changes)
             self._remember(states)
+        if teaching:
+            self.learnt()
+
+    def note(self, *events: Event, **changes: Any) -> None:
+        """Change the desk's own state at once; the next transaction, whichever it is, writes it with its events."""
+        self.state = replace(self.state, **changes)
+        self._noted += events
+
+    def timed(self, seconds: Decimal) -> None:
+        """One call to the venue took this long."""
+        samples = self.state.samples
+        latencies = (*samples.latencies, seconds)[-self.playbook.breaker.samples :]
+        if latencies != samples.latencies:
+            self.note(samples=replace(samples, latencies=latencies))
 
     async def _write(self, batches: list[Batch], *, exit: bool) -> None:
         events = [e for written, _ in batches for e in written]
@@ -88,12 +112,14 @@ class Book:
         try:
             await self.journal.commit(events, [*states, batches[-1][1][-1]])
         except JournalUnwritable:
+            self.writable = Check(ok=False, at=self.clock.now())
             if not exit:
                 raise
             log.exception("journal not writable; an exit goes on without it")
             self._waiting, self.unwritten = batches, True
         else:
             self._waiting, self.unwritten = [], False
+            self.writable = Check(ok=True, at=self.clock.now())
 
     def reserve(self, orders: Iterable[Order]) -> None:
         """Count orders that are about to be journalled, so that the next look at the gate sees them."""
@@ -116,6 +142,7 @@ class Book:
                 case Trade():
                     self.positions.pop(state.id, None)
                     self.last_exit[state.symbol] = (state.direction, state.closed_at)
+                    self.trades = (*self.trades, state)[-RECENT:]
 
     # --- look ---------------------------------------------------------------------------------------------------
 
@@ -140,8 +167,9 @@ class Book:
         return frozenset({p.symbol for p in self.positions.values()} | {o.symbol for o in self.orders.values()})
 
     def margin_used(self, price: Callable[[Order], Decimal]) -> Decimal:
-        """Margin of what is open and of what is on its way."""
-        pending = sum((o.quantity * price(o) / o.leverage for o in self.entries()), ZERO)
+        """Margin of what is open and of what is on its way, the rest of an entry that has filled in part included."""
+        entries = (o for o in self.orders.values() if o.leg is Leg.ENTRY)
+        pending = sum(((o.quantity - o.filled) * price(o) / o.leverage for o in entries), ZERO)
         return sum((p.margin for p in self.positions.values()), pending)
 
     @property

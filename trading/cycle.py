@@ -6,30 +6,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from functools import partial
 
+from trading import shadow
 from trading.book import Book
-from trading.decision import Abstention, Approved, Decision, Denied, Opinion, Plan, Seen, Verdict
+from trading.decision import Abstention, Action, Approved, Decision, Denied, Opinion, Plan, Seen, Verdict
 from trading.errors import JournalUnwritable, NoEvidence
+from trading.exit_plan import ExitPlan
 from trading.identity import client_id, decision_id
 from trading.judge import judge
+from trading.market.outlook import Outlook, Outlooks
 from trading.market.series import exact, from_ms
-from trading.market.snapshot import Snapshot
-from trading.messages import DecisionMade, Event, OrderIntended
-from trading.model import (
-    DecisionId,
-    ExitPlan,
-    Leg,
-    Order,
-    OrderKind,
-    Symbol,
-)
+from trading.market.snapshot import Snapshot, Snapshots
+from trading.messages import DecisionMade, Event, OrderIntended, ShadowOpened
+from trading.model import DecisionId, Leg, Order, OrderKind, Position, Symbol, base_of
 from trading.personas.panel import Persona, convene
-from trading.playbook import Exits, Phase, Playbook, span_text
-from trading.ports import MarketData
-from trading.risk.gate import assess
-from trading.risk.safety import Facts
+from trading.playbook import Phase, Playbook, span_text
+from trading.risk.gate import judge_entry
+from trading.risk.levels import nearest_invalidation
 from trading.risk.sizing import plan_entry
+from trading.situation import Situation
 
 THINK_WITHIN = 20.0  # seconds a persona that asks the outside world may take
 
@@ -45,16 +41,9 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class Heard:
     snapshot: Snapshot
+    outlook: Outlook
     opinions: tuple[Opinion | Abstention, ...]
     verdict: Verdict
-
-
-class Snapshots(MarketData, Protocol):
-    """The market as a decision sees it."""
-
-    def snapshot(self, symbol: Symbol) -> Snapshot:
-        """Raises NoEvidence when there is no fresh bar."""
-        ...
 
 
 class Cycle:
@@ -69,33 +58,48 @@ class Cycle:
     ) -> None:
         self.market = market
         self.book = book
+        self.repeats_until = repeats_until  # market time at which the last process ended
+        self.use(playbook, panel)
+
+    def use(self, playbook: Playbook, panel: Mapping[str, Persona]) -> None:
+        """Decide by these from now on. Never in the middle of a round: a decision is of one playbook."""
         self.playbook = playbook
         self.panel = panel  # the personas that are armed in this process
-        self.repeats_until = repeats_until  # market time at which the last process ended
-        self.weights = {s: self._weights(i.base) for s, i in market.instruments().items()}
+        self.weights = {s: self._weights(i.base) for s, i in self.market.instruments().items()}
+        self.outlooks = Outlooks(playbook.regime)
+        self.situation = Situation(market=self.market, book=self.book, playbook=playbook)
 
     async def run(
         self, symbols: Sequence[Symbol], trigger: str, *, phase: Phase | None, frozen: Callable[[], str]
     ) -> Round:
-        """Decide on each instrument that is free. `frozen` is asked after the panel: it may have thought for a while.
+        """Decide on each instrument of the universe that is free. `frozen` is asked after the panel, which may have
+        thought for a while.
 
         Raises JournalUnwritable when the journal did not take the decisions: then nothing is to be sent.
         """
         # Models may take their time here; nothing below these two lines waits for anything but the journal.
-        heard = await self._listen([s for s in symbols if s not in self.book.taken()])
+        heard = await self._listen([s for s in symbols if self._concerns(s)])
         heard = await self._news(heard, trigger)
         heard.sort(key=lambda h: -h.verdict.confidence)  # slots go to the strongest verdicts first
         decisions: list[Decision] = []
         intents: list[Order] = []
+        shadows: list[Position] = []  # what nothing but its expectancy keeps out: never sent, followed on paper
         for h in heard:
             decision = self._decide(h, trigger, phase=phase, frozen=frozen())
             decisions.append(decision)
-            if isinstance(decision.gate, Approved):
-                orders = self._orders(decision, decision.gate.plan, self.playbook.exits_in(phase).plan(decision.phase))
-                self.book.reserve(orders)  # at once, before anything is awaited: two entries never share a slot
-                intents += orders
-        await self._write(decisions, intents)
+            match decision.gate:
+                case Approved(plan=plan):
+                    orders = self._orders(decision, plan, self._exit_plan(h, plan, phase))
+                    self.book.reserve(orders)  # at once, before anything is awaited: two entries never share a slot
+                    intents += orders
+                case Denied(would=Plan() as plan) if plan.symbol not in {p.symbol for p in self.book.state.shadow}:
+                    orders = self._orders(decision, plan, self._exit_plan(h, plan, phase))
+                    shadows.append(self._shadow(orders[0]))
+        await self._write(decisions, intents, shadows)
         return Round(decisions=tuple(decisions), entries=tuple(o for o in intents if o.leg is Leg.ENTRY))
+
+    def _concerns(self, symbol: Symbol) -> bool:
+        return base_of(symbol) in self.playbook.universe and symbol not in self.book.taken()
 
     async def _listen(self, symbols: Sequence[Symbol]) -> list[Heard]:
         """Opinions and verdicts; an instrument without a fresh bar is passed over."""
@@ -110,7 +114,7 @@ class Cycle:
     async def _ask(self, snapshot: Snapshot) -> Heard:
         seats = self.weights[snapshot.symbol]
         opinions = await convene([self.panel[name] for name in seats], snapshot, timeout=THINK_WITHIN)
-        return Heard(snapshot, opinions, judge(opinions, seats, self.playbook.judge))
+        return Heard(snapshot, self.outlooks(snapshot), opinions, judge(opinions, seats, self.playbook.judge))
 
     async def _news(self, heard: list[Heard], trigger: str) -> list[Heard]:
         """Without what the journal holds already: after a crash one moment may be looked at twice."""
@@ -139,9 +143,7 @@ class Cycle:
         """The record of one decision, its gate's answer included."""
         snapshot, verdict = heard.snapshot, heard.verdict
         decision = self._id(snapshot, trigger)
-        gate = None
-        if verdict.action.value != "wait":
-            gate = self._gate(decision, snapshot, verdict, phase=phase, frozen=frozen)
+        waits = verdict.action is Action.WAIT
         return Decision(
             id=decision,
             symbol=snapshot.symbol,
@@ -149,65 +151,35 @@ class Cycle:
             trigger=trigger,
             playbook=self.playbook.name,
             playbook_hash=self.playbook.hash,
-            phase=phase.name if phase else "base",
-            seen=_seen(snapshot),
+            phase=_name(phase),
+            seen=_seen(snapshot, heard.outlook),
             opinions=heard.opinions,
             weights=self.weights[snapshot.symbol],
             verdict=verdict,
-            gate=gate,
+            gate=None if waits else self._gate(decision, heard, phase=phase, frozen=frozen),
         )
 
-    def _gate(
-        self,
-        decision: DecisionId,
-        snapshot: Snapshot,
-        verdict: Verdict,
-        *,
-        phase: Phase | None,
-        frozen: str,
-    ) -> Approved | Denied:
-        symbol, exits = snapshot.symbol, self.playbook.exits_in(phase)
-        try:
-            quote = self.market.quote(symbol)  # again: the panel may have thought for a while
-        except NoEvidence as error:
-            quote, frozen = snapshot.quote, frozen or f"no price any more: {error}"
-        facts = self._facts(symbol, exits=exits, phase=phase, frozen=frozen)
-        plan = plan_entry(
-            desk=self.book.state.desk,
-            decision=decision,
-            direction=verdict.action.direction,
-            confidence=verdict.confidence,
-            equity=facts.equity,
-            quote=quote,
-            instrument=facts.instrument,
-            playbook=self.playbook,
-            exits=exits,
-        )
-        return assess(plan, facts)
-
-    def _facts(self, symbol: Symbol, *, exits: Exits, phase: Phase | None, frozen: str) -> Facts:
-        book = self.book
-        try:
-            equity = book.equity(self.market.quote)
-        except NoEvidence as error:
-            equity, frozen = book.booked, frozen or f"equity is not known: {error}"
-        margin = book.margin_used(lambda order: self.market.quote(order.symbol).mark)
-        return Facts(
-            now=book.clock.now(),
-            trading=book.state.trading,
-            halt_reason=book.state.halt_reason,
+    def _gate(self, decision: DecisionId, heard: Heard, *, phase: Phase | None, frozen: str) -> Approved | Denied:
+        direction = heard.verdict.action.direction
+        facts = self.situation.facts(
+            heard.snapshot,
+            heard.outlook,
+            confidence=heard.verdict.confidence,
+            invalidation=nearest_invalidation(heard.opinions, direction),
+            phase=phase,
             frozen=frozen,
-            equity=equity,
-            available=min(book.booked, equity) - margin,
-            margin_used=margin,
-            day_equity=book.state.day_equity or equity,
-            positions=len(book.positions) + len(book.entries()),
-            max_positions=self.playbook.max_positions_in(phase),
-            taken=book.taken(),
-            last_exit=book.last_exit.get(symbol),
-            instrument=self.market.instruments()[symbol],
-            playbook=self.playbook,
-            stop_loss=exits.stop_loss,
+        )
+        draft = partial(plan_entry, direction=direction, desk=self.book.state.desk, decision=decision)
+        return judge_entry(draft, facts)
+
+    def _exit_plan(self, heard: Heard, plan: Plan, phase: Phase | None) -> ExitPlan:
+        """What the position will be left by; it is opened on the evidence of now."""
+        return self.playbook.exits_in(phase).plan(
+            phase=_name(phase),
+            stop_loss=plan.stop_loss,
+            take_profit=plan.take_profit,
+            entered=heard.outlook.evidence,
+            budget=self.situation.budget,
         )
 
     def _orders(self, decision: Decision, plan: Plan, exits: ExitPlan) -> list[Order]:
@@ -223,6 +195,7 @@ class Cycle:
             quantity=plan.quantity,
             created_at=now,
             leverage=plan.leverage,
+            expected=plan.price,
             protection=plan.protection,
             plan=exits,
         )
@@ -240,25 +213,34 @@ class Cycle:
                 trigger=trigger,
                 reduce_only=True,
                 leverage=plan.leverage,
+                expected=trigger,
             )
 
         stop = guard(Leg.STOP, OrderKind.STOP, plan.protection.stop)
         return [entry, stop, guard(Leg.TARGET, OrderKind.TAKE_PROFIT, plan.protection.target)]
 
-    async def _write(self, decisions: list[Decision], intents: list[Order]) -> None:
+    def _shadow(self, entry: Order) -> Position:
+        return shadow.opened(entry, self.market.instruments()[entry.symbol], playbook=self.playbook.name)
+
+    async def _write(self, decisions: list[Decision], intents: list[Order], shadows: list[Position]) -> None:
         if not decisions:
             return
         now = self.book.clock.now()
         events: list[Event] = [DecisionMade(at=now, decision=d) for d in decisions]
         events += [OrderIntended(at=now, order=o) for o in intents]
+        events += [ShadowOpened(at=now, position=p) for p in shadows]
         try:
-            await self.book.commit(events, intents, idle=not intents)
+            await self.book.commit(events, intents, idle=not intents and not shadows)
         except (JournalUnwritable, asyncio.CancelledError):
             self.book.release(intents)
             raise
 
 
-def _seen(snapshot: Snapshot) -> Seen:
+def _name(phase: Phase | None) -> str:
+    return phase.name if phase else "base"
+
+
+def _seen(snapshot: Snapshot, outlook: Outlook) -> Seen:
     series = snapshot.features.series
     return Seen(
         close=exact(series.close[snapshot.row]),
@@ -269,5 +251,8 @@ def _seen(snapshot: Snapshot) -> Seen:
         bar_closed_at=from_ms(series.opened[snapshot.row]) + series.every,
         interval=span_text(series.every),
         funding_rate=snapshot.funding_rate,
+        regime=outlook.regime,
+        volatility=outlook.volatility,
+        atr=outlook.atr,
         source=snapshot.source,
     )

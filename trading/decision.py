@@ -5,7 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from trading.model import DecisionId, Direction, Protection, Symbol
+from trading.exit_plan import Regime
+from trading.model import ZERO, DecisionId, Direction, Protection, Symbol
 
 MICRO = 1_000_000  # confidences are whole millionths, so that borders and ties are exact and sums commute
 
@@ -54,6 +55,7 @@ class Opinion:
     confidence: int  # millionths, 0..MICRO: strength of conviction, not a probability
     thesis: str
     evidence: tuple[Evidence, ...]
+    invalidation: Decimal | None = None  # the price at which it gives its thesis up, where it names one
 
     def __post_init__(self) -> None:
         if not 0 <= self.confidence <= MICRO:
@@ -119,6 +121,8 @@ class Plan:
     protection: Protection
     method: str  # which method set the size
     size_note: str  # its numbers, in words
+    stop_loss: Decimal = ZERO  # distance of the stop, a fraction of price
+    take_profit: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,7 @@ class Denied:
     rule: str
     reason: str
     answers: tuple[GateAnswer, ...]
+    would: Plan | None = None  # at exploration size, when nothing but "expectancy" keeps it out: its shadow is followed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +151,9 @@ class Seen:
     bar_closed_at: datetime
     interval: str  # "1h"
     funding_rate: Decimal | None
+    regime: Regime | None = None
+    volatility: Decimal | None = None  # Garman-Klass, fraction a year
+    atr: Decimal | None = None  # price units
     source: str  # "simulated market", "history: spot-1h-12col", ...
 
 

@@ -2,18 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from trading.book import Book
-from trading.cycle import Cycle, Snapshots
+from trading.breaker import Level, in_force
+from trading.cycle import Cycle
 from trading.decision import shown
 from trading.digest import Waits
 from trading.errors import JournalUnwritable, Misuse
 from trading.execution import Execution
 from trading.lanes import Lanes
+from trading.market.snapshot import Snapshots
 from trading.messages import (
+    SCHEDULED,
+    AddShadow,
+    AmendPhase,
     ClosePosition,
     Command,
     DataEnded,
@@ -25,35 +31,41 @@ from trading.messages import (
     Event,
     Halt,
     OrderReport,
+    OverrideBreaker,
     PhaseChanged,
+    PlaybookChanged,
+    RemoveShadow,
+    ResetBreaker,
     Resume,
     SetPhase,
+    SettingsChanged,
     SumWaits,
     Sweep,
     TradingHalted,
     TradingResumed,
+    Undo,
+    UsePlaybook,
     VenueUpdate,
 )
-from trading.model import (
-    DeskState,
-    ExitReason,
-    Order,
-    Position,
-    Quote,
-    Symbol,
-    TradingState,
-    base_of,
-)
+from trading.model import ExitReason, Order, Position, PositionId, Quote, Symbol, TradingState, base_of
 from trading.personas.panel import Persona
 from trading.playbook import Phase, Playbook
 from trading.ports import Clock, Journal, Venue
 from trading.reconcile import Reconciler
+from trading.sentry import Sentry
+from trading.settings import Change, Fit, Load, Row, amendment, fitting, state_after, told_of, work_out
+from trading.shadowing import Shadowing
 from trading.showing import capability, ended_words, not_guarded, status_of
+from trading.state import DeskState
 from trading.status import Armed, Capability, DeskStatus
+from trading.stopwatch import TimedVenue
 from trading.watch import Watch
 
 log = logging.getLogger(__name__)
 
+Arm = Callable[[Playbook], tuple[Mapping[str, Persona], Mapping[str, str]]]  # those that are armed; the others and why
+
+BREAKER = Symbol("breaker")  # its lane, in which what it has to say is written
 STOP_WITHIN = 2.0  # seconds that lanes have to finish what they do
 
 
@@ -69,29 +81,43 @@ class Desk:
         market: Snapshots,
         venue: Venue,
         playbook: Playbook,
-        panel: Mapping[str, Persona],
-        off: Mapping[str, str],
+        arm: Arm,
+        load: Load,
         resumed_at: datetime | None,
         told: frozenset[tuple[str, Symbol]] = frozenset(),
     ) -> None:
         self.book = book
         self.market = market
-        self.venue = venue
-        self.playbook = playbook
-        self.panel = panel
-        self.off = off  # personas of the playbook that are not armed, and why
+        self.venue = TimedVenue(venue, clock=book.clock, note=book.timed)
+        self.file = playbook  # as it was written
+        self._fit: Fit = fitting(playbook, book.state.overrides)
+        self.playbook = book.playbook = self._fit.playbook  # as it runs
+        self._arm = arm
+        self._load = load
+        self.panel, self.off = arm(self.playbook)  # off: personas of the playbook that are not armed, and why
+        self.followers: list[Callable[[Playbook], None]] = []  # who else has to know when other settings run
         self.resumed_at = resumed_at
         self._told = told
         self.lanes = Lanes(self._on_fault)
-        self.execution = Execution(venue=venue, book=book, closed=self._on_closed)
-        self.reconciler = Reconciler(venue=venue, book=book, execution=self.execution, in_lane=self.lanes.run)
-        self.watch = Watch(book=book, execution=self.execution, every=playbook.schedule.watch_every)
-        self.cycle = Cycle(market=market, book=book, playbook=playbook, panel=panel, repeats_until=resumed_at)
+        self.execution = Execution(venue=self.venue, book=book, closed=self._on_closed)
+        self.reconciler = Reconciler(venue=self.venue, book=book, execution=self.execution, in_lane=self.lanes.run)
+        self.sentry = Sentry(book=book, marks=market.quote, books=lambda: self.reconciler.agreed)
+        book.learnt = self._look
+        self.cycle = Cycle(market=market, book=book, playbook=self.playbook, panel=self.panel, repeats_until=resumed_at)
+        self.watch = Watch(
+            book=book,
+            execution=self.execution,
+            market=market,
+            outlooks=self.cycle.outlooks,
+            every=self.playbook.schedule.watch_every,
+        )
+        self.shadowing = Shadowing(book=book, watch=self.watch)
         self.waits = Waits(book.state.waits_since or book.clock.now())
         self.faults: dict[str, str] = {}
         self.ended: set[Symbol] = set()
         self.last_decision = ""
         self._decided: dict[Symbol, datetime] = {}
+        self._deciding = asyncio.Lock()  # a decision is made under one set of settings, from its first look to its last
         self._thoughts: asyncio.Queue[Decide] = asyncio.Queue()
         self._thinker: asyncio.Task[None] | None = None
         self._journal_down = False
@@ -107,11 +133,15 @@ class Desk:
         market: Snapshots,
         venue: Venue,
         playbook: Playbook,
-        panel: Mapping[str, Persona],
-        off: Mapping[str, str],
+        arm: Arm,
+        load: Load,
         tags: Mapping[str, str],
     ) -> "Desk":
-        """A desk with the books it had when its last process ended, or with new ones opened at the venue's balance."""
+        """A desk with the books it had when its last process ended, or with new ones opened at the venue's balance.
+
+        `playbook` is as its file has it; what people changed of it in the chat is put over it here. `load` finds
+        another one by its name, and raises BadPlaybook.
+        """
         remembered = await journal.load()
         balance = await venue.balance()
         fresh = DeskState(
@@ -121,14 +151,14 @@ class Desk:
             waits_since=clock.now(),
             tags=dict(tags),
         )
-        book = Book(journal=journal, clock=clock, state=fresh, remembered=remembered)
+        book = Book(journal=journal, clock=clock, state=fresh, playbook=playbook, remembered=remembered)
         desk = cls(
             book=book,
             market=market,
             venue=venue,
             playbook=playbook,
-            panel=panel,
-            off=off,
+            arm=arm,
+            load=load,
             resumed_at=remembered.state.market_at if remembered else None,
             told=remembered.told if remembered else frozenset(),
         )
@@ -154,8 +184,26 @@ class Desk:
             resumed=self.resumed_at is not None,
             personas_off=tuple(f"{name}: {why}" for name, why in self.off.items()),
         )
-        await self.book.commit([started], desk={"playbook": self.playbook.name})
+        await self._take_up(started)
         self._thinker = asyncio.create_task(self._think(), name="thinker")
+
+    async def _take_up(self, started: DeskStarted) -> None:
+        """Say with the start, once, what is not as the last process left it: another playbook, a setting gone."""
+        state, now = self.book.state, self.now()
+        changed: dict[str, Any] = {"playbook": self.playbook.name, "overrides": self._fit.overrides}
+        events: list[Event] = [started]
+        if state.playbook != self.playbook.name:
+            kept = tuple(self.book.positions)
+            before = state.playbook
+            events.append(PlaybookChanged(at=now, by="the start", before=before, after=self.playbook.name, kept=kept))
+            changed |= amendment(state, what=f"playbook {before} -> {self.playbook.name}", at=now, by="the start")
+        if self._fit.dropped:
+            rows = tuple((key, state.overrides[f"{self.file.name}/{key}"], "gone") for key in self._fit.dropped)
+            changed["version"] = state.version + 1
+            events.append(SettingsChanged(at=now, by="the playbook's file", version=changed["version"], changes=rows))
+        if state.phase and not self.playbook.phase_named(state.phase):
+            changed["phase"] = None
+        await self.book.commit(events, desk=changed)
 
     async def stop(self, reason: str) -> tuple[Position, ...]:
         """End in order: no new thoughts, lanes done, the journal told. Returns what is left open.
@@ -192,13 +240,20 @@ class Desk:
                 self.lanes.post(update.symbol, lambda: self.execution.hear(update))
 
     def on_quote(self, quote: Quote) -> None:
-        """Exits look at every quote; an instrument without a position has nothing to exit."""
+        """Exits look at every quote; an instrument without a position, real or shadow, has nothing to exit."""
         if self.book.on(quote.symbol) is not None:
+            self._look()
             self.lanes.post(quote.symbol, lambda: self.watch.on_quote(quote))
+        if self.shadowing.on(quote.symbol) is not None:
+            self.lanes.post(quote.symbol, lambda: self.shadowing.on_quote(quote))
+
+    def watches(self, symbol: Symbol) -> bool:
+        """Whether a quote of this instrument matters to anything that is open."""
+        return self.book.on(symbol) is not None or self.shadowing.on(symbol) is not None
 
     def on_time(self) -> None:
-        """Time has passed: roll the day, and look again at whatever is unfinished."""
-        self.book.roll_day(self.market.quote)
+        """Time has passed: look after ourselves first, then again at whatever is unfinished."""
+        self._look()
         for symbol in sorted(self.book.taken()):
             if self.execution.needs_attention(symbol):
                 self.lanes.post(symbol, lambda s=symbol: self.execution.attend(s))  # type: ignore[misc]
@@ -219,6 +274,23 @@ class Desk:
         if position is not None:
             note = "its data ends here"
             self.lanes.post(symbol, lambda: self.execution.close(position, ExitReason.END_OF_DATA, note))
+        self.lanes.post(symbol, lambda: self.shadowing.end(symbol))
+
+    def _look(self) -> None:
+        """Step the breaker: what it comes to holds at once, and is written as soon as may be."""
+        if self.sentry.look():
+            self.lanes.post(BREAKER, lambda: self.book.commit([], exit=True, idle=True))
+        closes = self.sentry.closes()
+        if closes is not None:
+            for position in self.book.positions.values():
+                if position.closing is None:
+                    self.lanes.post(position.symbol, lambda i=position.id: self._close_now(i, *closes))  # type: ignore[misc]
+
+    async def _close_now(self, position_id: PositionId, reason: ExitReason, note: str) -> None:
+        """Close what is open of it when its lane comes to it: a fill may have come in between."""
+        position = self.book.positions.get(position_id)
+        if position is not None:
+            await self.execution.close(position, reason, note)
 
     def _was_told(self, event: Event, symbol: Symbol) -> bool:
         """Whether the last process told it: the moment in which it ended may be played again."""
@@ -245,7 +317,8 @@ class Desk:
         while True:
             thought = await self._thoughts.get()
             try:
-                await self._decide(thought)
+                async with self._deciding:
+                    await self._decide(thought)
             except Exception as error:  # the thinker outlives any one thought; it is said, and frozen
                 log.exception("deciding")
                 self._on_fault(Symbol("cycle"), error)
@@ -254,6 +327,9 @@ class Desk:
 
     async def _decide(self, thought: Decide) -> None:
         now = self.now()
+        if thought.trigger == SCHEDULED:
+            self.sentry.count_round()
+        self._look()
         symbols = [s for s in thought.symbols if s not in self.ended and self._decided.get(s) != now]
         try:
             made = await self.cycle.run(symbols, thought.trigger, phase=self.phase, frozen=lambda: self.frozen)
@@ -261,6 +337,7 @@ class Desk:
             if not self._journal_down:
                 log.error("entries are frozen: %s", error)
             self._journal_down = True
+            self._look()
             return
         self._journal_down = False
         for decision in made.decisions:
@@ -274,8 +351,12 @@ class Desk:
         """Send an entry unless the world has changed since it was approved."""
         if self.book.orders.get(order.client_id) != order:
             return  # it was looked up in the meantime, not found, and given up
+        self._look()
+        level = in_force(self.book.state.breaker, self.now())
         if self.book.state.trading is TradingState.HALTED:
             await self.execution.withdraw(order, "halted before it was sent")
+        elif level >= Level.HALT:
+            await self.execution.withdraw(order, f"the breaker went to {level.name} before it was sent")
         else:
             await self.execution.send(order)
 
@@ -301,6 +382,14 @@ class Desk:
             case Sweep():
                 await self._sweep()
                 return "swept"
+            case AmendPhase() | Undo() | UsePlaybook():
+                return await self._change(command)
+            case AddShadow() | RemoveShadow():
+                raise Misuse("Shadow desks stand beside the live desk only.")
+            case ResetBreaker():
+                return await self._minded(self.sentry.reset(command.by))
+            case OverrideBreaker():
+                return await self._minded(self.sentry.override(command.level, command.lasts, by=command.by))
 
     async def _halt(self, command: Halt) -> str:
         if self.book.state.trading is TradingState.HALTED:
@@ -331,23 +420,76 @@ class Desk:
         if position.closing is not None:
             return f"{command.position_id} is being closed already: {position.closing.value}."
 
-        async def close() -> None:
-            # Looked up again: a fill may have come in between.
-            now = self.book.positions.get(command.position_id)
-            if now is not None:
-                await self.execution.close(now, ExitReason.MANUAL, f"by {command.by}")
-
-        await self.lanes.run(position.symbol, close)
+        note = f"by {command.by}"
+        await self.lanes.run(position.symbol, lambda: self._close_now(position.id, ExitReason.MANUAL, note))
         return f"Closing {base_of(position.symbol)} {position.direction.value} {position.quantity:f} at market."
+
+    async def _minded(self, said: str) -> str:
+        """What a person has done about the breaker holds at once, and is written."""
+        self._look()
+        await self.book.commit([], exit=True)
+        return said
 
     async def _set_phase(self, command: SetPhase) -> str:
         names = [p.name for p in self.playbook.phases]
         if command.phase is not None and command.phase not in names:
             raise Misuse(f"There is no phase {command.phase!r}; known: {', '.join(names) or 'none'}.")
-        before = self._phase_name()
-        await self.book.commit([], desk={"phase": command.phase})
+        state, before = self.book.state, self._phase_name()
+        if command.phase != state.phase:
+            what = f"phase {state.phase or 'by its dates'} -> {command.phase or 'by its dates'}"
+            undoable = amendment(state, what=what, at=self.now(), by=command.by)
+            await self.book.commit([], desk={"phase": command.phase, **undoable})
         await self._tell_phase(before, command.by)
         return f"Phase: {self._phase_name()}."
+
+    def changes(self, command: AmendPhase | Undo | UsePlaybook) -> tuple[Row, ...]:
+        """What a command would change: (setting, before, after). Raises Misuse with the reason when it cannot be."""
+        return self._worked_out(command).rows
+
+    def _worked_out(self, command: AmendPhase | Undo | UsePlaybook) -> Change:
+        state = self.book.state
+        change = work_out(command, state=state, file=self.file, running=self.playbook, load=self._load)
+        if not self._missing(change.playbook) < set(change.playbook.universe):
+            raise Misuse(f"This market has no instrument of {change.playbook.name}.")
+        return change
+
+    def _missing(self, playbook: Playbook) -> set[str]:
+        """Bases of a playbook that this market does not have."""
+        return set(playbook.universe) - {i.base for i in self.market.instruments().values()}
+
+    async def _change(self, command: AmendPhase | Undo | UsePlaybook) -> str:
+        async with self._deciding:
+            change = self._worked_out(command)
+            state, now, before, by = self.book.state, self.now(), self._phase_name(), command.by
+            kept = tuple(self.book.positions)
+            events = told_of(change, state, at=now, by=by, kept=kept)
+            await self.book.commit(events, desk=state_after(change, state, at=now, by=by))
+            self._take(change)
+        await self._tell_phase(before, by)
+        return self._said(change, before=state.playbook)
+
+    def _take(self, change: Change) -> None:
+        """Run by these settings from now on. Open positions keep the exits they were opened with."""
+        self.file, self.playbook = change.file, change.playbook
+        self.book.playbook = self.playbook
+        self.panel, self.off = self._arm(self.playbook)
+        self.watch.every = self.playbook.schedule.watch_every
+        self.cycle.use(self.playbook, self.panel)
+        self.watch.outlooks = self.cycle.outlooks
+        for follow in self.followers:
+            follow(self.playbook)
+
+    def _said(self, change: Change, *, before: str) -> str:
+        said = [f"{change.what[0].upper()}{change.what[1:]} (settings version {self.book.state.version})."]
+        positions = [f"{base_of(p.symbol)} {p.direction.value} {p.id}" for p in self.book.positions.values()]
+        if before != self.playbook.name:
+            if positions:
+                said.append(f"Open positions keep the exits they were opened with: {', '.join(positions)}.")
+            if missing := self._missing(self.playbook):
+                said.append(f"This market has no {', '.join(sorted(missing))}.")
+        if change.dropped:
+            said.append(f"No longer in its file, so gone: {', '.join(change.dropped)}.")
+        return " ".join(said)
 
     async def _tell_phase(self, before: str, by: str) -> None:
         after = self._phase_name()
@@ -364,6 +506,8 @@ class Desk:
         """Reconcile with the venue; a phase that began by its date is noticed here too."""
         await self.lanes.settle()
         await self.reconciler.run()
+        if self.book.writable is not None and not self.book.writable.ok:
+            await self.book.commit([], exit=True)  # whether it takes anything again
         self.on_time()
         if (self._phase.name if self._phase else "base") != self._phase_name():
             await self._tell_phase(self._phase.name if self._phase else "base", "the playbook's dates")

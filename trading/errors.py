@@ -12,6 +12,7 @@ GavelError
     |-- BadSettings      the environment
     |-- BadPlaybook      a playbook file
     |-- BadHistory       a candle file
+    |-- BadBallots       a file of recorded ballots
     |-- BadRecord        what the database holds
     `-- IllegalTransition  a state was asked to go where its table has no way
 """
@@ -72,6 +73,10 @@ class BadPlaybook(Misuse):
 
 class BadHistory(Misuse):
     """A candle file cannot be used; the message names file, line and reason."""
+
+
+class BadBallots(Misuse):
+    """A file of recorded ballots cannot be used; the message names every bad line."""
 
 
 class BadRecord(Misuse):

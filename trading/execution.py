@@ -1,7 +1,8 @@
-"""Intent -> order -> venue -> fills -> protection -> trade. Every request is journalled before it leaves.
+"""Intent -> order -> venue -> fills -> protection -> trade: what the venue tells, and what needs a second look.
 
-Nothing here waits: what needs time (a look-up, the read-back of protection, a second close) is a fact in the book with
-its own beginning, and `attend` looks at it again. So a restart goes on exactly where the last process stood.
+Sending is in sending.py, the ways out are in leaving.py, stop and target in guarding.py. Nothing here waits: what needs
+time (a look-up, the read-back of protection, a stop on its way, a second close) is a fact in the book with its own
+beginning, and `attend` looks at it again. So a restart goes on exactly where the last process stood.
 """
 
 import logging
@@ -12,25 +13,12 @@ from decimal import Decimal
 
 from trading import ledger
 from trading.book import Book
-from trading.errors import OrderRejected, Transient, UnknownOutcome
-from trading.identity import client_id
-from trading.messages import (
-    Event,
-    ExitTriggered,
-    FundingPaid,
-    OrderEnded,
-    OrderFilled,
-    OrderIntended,
-    OrderReport,
-    OrderSent,
-    OrderUncertain,
-    PositionOpened,
-    ProtectionConfirmed,
-    ProtectionFailed,
-    TradeClosed,
-)
+from trading.errors import Transient, UnknownOutcome
+from trading.exits import MOVED
+from trading.guarding import Guarding, at_its_level
+from trading.leaving import Leaving
+from trading.messages import Event, FundingPaid, OrderFilled, OrderReport, PositionOpened, TradeClosed
 from trading.model import (
-    ClientId,
     DecisionId,
     ExitReason,
     Fill,
@@ -42,22 +30,20 @@ from trading.model import (
     OrderStatus,
     Position,
     PositionId,
-    Quote,
     Symbol,
     Trade,
 )
 from trading.ports import Venue
+from trading.sending import Sending
+from trading.steps import stop_moved
 
 log = logging.getLogger(__name__)
 
-CONFIRM_WITHIN = timedelta(seconds=10)  # protection must have been read back by then
 ANSWER_WITHIN = timedelta(seconds=5)  # a market order that has not ended by then is looked up
 LOOK_FOR = timedelta(seconds=30)  # how long an order of unknown outcome is looked for before it counts as never sent
 
-DUPLICATE = "duplicate"  # the code with which a venue refuses a client id that it knows already
-
 _UNSENT = (OrderStatus.UNKNOWN, OrderStatus.INTENDED)
-_BY_ORDER = {Leg.STOP: ExitReason.STOP_LOSS, Leg.TARGET: ExitReason.TAKE_PROFIT}
+_GUARDS = (Leg.STOP, Leg.TARGET)
 
 
 class Execution:
@@ -65,86 +51,13 @@ class Execution:
         self.venue = venue
         self.book = book
         self._closed = closed  # told when an instrument is flat and swept
-
-    # --- sending ------------------------------------------------------------------------------------------------
-
-    async def send(self, order: Order) -> None:
-        """Send an order whose intent is in the journal already, once.
-
-        From here on the journal is told what happened; it is not asked whether it may.
-        """
-        try:
-            report = await self.venue.submit(order, order.protection)
-        except OrderRejected as error:
-            if error.code == DUPLICATE:  # it is there already: nothing was refused, its fate has to be read
-                await self._uncertain(order, error.reason)
-            else:
-                await self._end(order, OrderStatus.REJECTED, error.reason)
-        except Transient as error:
-            await self._end(order, OrderStatus.ABANDONED, f"not sent: {error}")
-        except UnknownOutcome as error:
-            await self._uncertain(order, str(error))
-        else:
-            await self._taken(order, report)
-
-    async def withdraw(self, order: Order, why: str) -> None:
-        """An intent that is not going to be sent."""
-        await self._end(order, OrderStatus.ABANDONED, why)
-
-    async def _uncertain(self, order: Order, why: str) -> None:
-        if self._stands(order):
-            uncertain = order.to(OrderStatus.UNKNOWN, at=self._now, note=why)
-            await self.book.commit([OrderUncertain(at=self._now, order=uncertain)], [uncertain], exit=True)
-
-    async def _taken(self, order: Order, report: OrderReport) -> None:
-        """The venue has it. Its fills come as updates of their own, also those of an order that is done already."""
-        if self._stands(order):
-            sent = order.to(OrderStatus.OPEN, at=report.at)
-            await self.book.commit([OrderSent(at=self._now, order=sent)], [sent], exit=True)
-
-    def _stands(self, order: Order) -> bool:
-        """Whether an order is still as it was before the venue was asked: its fills may have overtaken the answer."""
-        return self.book.orders.get(order.client_id) == order
-
-    async def _end(self, order: Order, status: OrderStatus, why: str) -> None:
-        """An order that will do nothing more; an entry of which nothing filled takes its guard with it."""
-        if not self._stands(order):
-            return
-        ended = order.to(status, at=self._now, note=why)
-        guards: list[Order] = []
-        if order.leg is Leg.ENTRY and not order.filled:
-            legs = (Leg.STOP, Leg.TARGET)
-            guards = [o for leg in legs for o in self.book.orders_for(order.decision_id, leg)]
-        gone = [g.to(OrderStatus.ABANDONED, at=self._now, note="its entry came to nothing") for g in guards]
-        await self.book.commit([OrderEnded(at=self._now, order=ended)], [ended, *gone], exit=True)
-
-    # --- leaving ------------------------------------------------------------------------------------------------
-
-    async def close(self, position: Position, reason: ExitReason, note: str, quote: Quote | None = None) -> None:
-        """Close all of a position at market. Once decided it is carried through; a second call changes nothing."""
-        if position.closing is None:
-            closing = replace(position, closing=reason, closing_note=note)
-            triggered = ExitTriggered(at=self._now, position=closing, reason=reason, note=note, quote=quote)
-            await self._send_close(closing, [triggered])
-
-    async def _send_close(self, position: Position, events: Sequence[Event] = ()) -> None:
-        number = position.closes + 1
-        order = Order(
-            client_id=client_id(self.book.state.desk, DecisionId(position.id), Leg.CLOSE, number),
-            decision_id=DecisionId(position.id),
-            leg=Leg.CLOSE,
-            symbol=position.symbol,
-            side=position.direction.exit,
-            kind=OrderKind.MARKET,
-            quantity=position.quantity,
-            created_at=self._now,
-            reduce_only=True,
-            leverage=position.leverage,
-            note=position.closing_note,
-        )
-        intent = OrderIntended(at=self._now, order=order)
-        await self.book.commit([*events, intent], [replace(position, closes=number), order], exit=True)
-        await self.send(order)
+        self._sending = Sending(venue=venue, book=book)
+        self._leaving = Leaving(book=book, sending=self._sending)
+        self._guarding = Guarding(venue=venue, book=book, leaving=self._leaving)
+        # What others ask for by its name here is done there.
+        self.send, self.withdraw = self._sending.send, self._sending.withdraw
+        self.close, self.reduce = self._leaving.close, self._leaving.reduce
+        self.move_stop, self.doubt = self._guarding.move_stop, self._guarding.doubt
 
     # --- what the venue tells -----------------------------------------------------------------------------------
 
@@ -195,31 +108,40 @@ class Execution:
         else:
             position = ledger.increased(position, fill)
         await self.book.commit(events, [filled, position], exit=True)
-        await self.confirm(position)
+        await self._guarding.confirm(position)
 
     async def _left(self, order: Order, fill: Fill) -> None:
         position = self.book.positions.get(PositionId(order.decision_id))
         if position is None:
             await self._foreign(fill)
             return
-        filled = _with_fill(order, fill)
-        await self._reduce(position, fill, filled, reason=_BY_ORDER.get(order.leg), note=_order_note(order))
+        if order.leg is Leg.STOP:
+            position = _stopped_at(position, fill)
+            order = at_its_level(order, position)
+        reason, note = _why(position, order)
+        await self._reduce(position, fill, order, reason=reason, note=note)
 
     async def _reduce(
         self, position: Position, fill: Fill, order: Order, *, reason: ExitReason | None, note: str
     ) -> None:
-        event = OrderFilled(at=self._now, order=order, fill=fill)
         left = ledger.reduced(position, fill)
+        if left is None:  # a reduce-only order for more than was open can do no more
+            order = replace(order, quantity=order.filled + fill.quantity)
+        filled = _with_fill(order, fill)
+        event = OrderFilled(at=self._now, order=filled, fill=fill)
         if left is not None:
-            # The venue's own stop or target is being carried out: the rest follows by the same reason.
-            named = replace(left, closing=left.closing or reason, closing_note=left.closing_note or note)
-            await self.book.commit([event], [order, named], exit=True)
+            if (
+                reason and not left.closing
+            ):  # the venue's own order is being carried out: the rest follows by its reason
+                left = replace(left, closing=reason, closing_note=note)
+            await self.book.commit([event], [filled, left], exit=True)
             return
-        why = reason or position.closing or ExitReason.VENUE
-        words = note if reason else position.closing_note
+        own = ExitReason.PARTIAL if order.leg is Leg.PARTIAL else ExitReason.VENUE
+        why = reason or position.closing or own
+        words = note if reason or not position.closing else position.closing_note
         trade = ledger.closed(position, fill, reason=why, note=words)
-        await self._book_trade(trade, [event], [order])
-        await self.sweep(position.symbol)
+        await self._book_trade(trade, [event], [filled])
+        await self._guarding.sweep(position.symbol)
         self._closed(position.symbol)
 
     async def _book_trade(self, trade: Trade, events: Sequence[Event], orders: Sequence[Order]) -> None:
@@ -248,8 +170,7 @@ class Execution:
             note="liquidated by the venue",
         )
         note = f"the margin at {position.leverage}x was used up at {fill.price}"
-        filled = _with_fill(order, fill)
-        await self._reduce(position, fill, filled, reason=ExitReason.LIQUIDATION, note=note)
+        await self._reduce(position, fill, order, reason=ExitReason.LIQUIDATION, note=note)
 
     async def on_report(self, report: OrderReport) -> None:
         """An order's state as the venue tells it. Fills are told apart from it; here only ends matter."""
@@ -259,8 +180,8 @@ class Execution:
             order = self._ended_by(report)
         if order is None:
             return
-        await self._end(order, report.order.status, report.order.note or report.order.status.value)
-        if order.leg in _BY_ORDER:
+        await self._sending.end(order, report.order.status, report.order.note or report.order.status.value)
+        if order.leg in _GUARDS:
             await self.doubt(PositionId(order.decision_id))
 
     def _ended_by(self, report: OrderReport) -> Order | None:
@@ -269,13 +190,6 @@ class Execution:
         if order is None or not status.final or status is OrderStatus.FILLED or status is order.status:
             return None
         return order
-
-    async def doubt(self, position: PositionId) -> None:
-        """A guard that was there is gone: it has to be seen again within the time a new one has."""
-        found = self.book.positions.get(position)
-        if found is not None and found.guard is Guard.CONFIRMED and found.closing is None:
-            naked = replace(found, guard=Guard.PENDING, guard_since=self._now)
-            await self.book.commit([], [naked], exit=True)
 
     async def on_funding(self, payment: FundingPayment) -> None:
         if payment.id in self.book.funding:
@@ -297,14 +211,16 @@ class Execution:
                 await self.look_up(order)
         position = self.book.on(symbol)
         if position is None:
-            await self.sweep(symbol)
+            await self._guarding.sweep(symbol)
             return
         if position.guard is Guard.PENDING:
-            await self.confirm(position)
+            await self._guarding.confirm(position)
+        elif position.moving is not None and position.closing is None:
+            await self._guarding.settle_move(position)
         position = self.book.on(symbol)
         closes = self.book.orders_for(position.id, Leg.CLOSE) if position else ()
         if position and position.closing and not closes and not self._venue_is_closing(position):
-            await self._send_close(position)
+            await self._leaving.close_again(position)
 
     def needs_attention(self, symbol: Symbol) -> bool:
         """Whether `attend` would do anything: cheap, asked often."""
@@ -313,23 +229,22 @@ class Execution:
             return bool(self.book.orders_on(symbol))
         return (
             position.guard is Guard.PENDING
+            or position.moving is not None
             or position.closing is not None
             or any(self._unanswered(o) for o in self.book.orders_on(symbol))
         )
 
     def _unanswered(self, order: Order) -> bool:
         """Sent, or about to be, and its end is not known although it should be."""
-        if order.leg in _BY_ORDER:
+        if order.leg in _GUARDS:
             return False
         waited = self._now - (order.changed_at or order.created_at)
         return order.status in _UNSENT or (order.kind is OrderKind.MARKET and waited >= ANSWER_WITHIN)
 
     def _venue_is_closing(self, position: Position) -> bool:
         """A triggered stop or target that has filled in part and is still working for the rest."""
-        legs = (Leg.STOP, Leg.TARGET)
-        return any(
-            o.status is OrderStatus.PARTLY_FILLED for leg in legs for o in self.book.orders_for(position.id, leg)
-        )
+        guards = [o for leg in _GUARDS for o in self.book.orders_for(position.id, leg)]
+        return any(o.status is OrderStatus.PARTLY_FILLED for o in guards)
 
     async def look_up(self, order: Order) -> None:
         """An order whose fate is not known: ask for it by client id; never send it again."""
@@ -340,15 +255,15 @@ class Execution:
             return
         if report is not None:
             if order.status in _UNSENT:
-                await self._taken(order, report)
+                await self._sending.taken(order, report)
             await self.catch_up(order.symbol)
             await self.on_report(report)
             return
         waited = self._now - (order.changed_at or order.created_at)
         if order.status is OrderStatus.INTENDED or (order.status is OrderStatus.UNKNOWN and waited >= LOOK_FOR):
-            await self._end(order, OrderStatus.ABANDONED, "never reached the venue")
+            await self._sending.end(order, OrderStatus.ABANDONED, "never reached the venue")
         elif order.status not in _UNSENT:
-            await self._end(order, OrderStatus.EXPIRED, "the venue no longer knows it")
+            await self._sending.end(order, OrderStatus.EXPIRED, "the venue no longer knows it")
 
     async def catch_up(self, symbol: Symbol) -> bool:
         """Apply what was told to nobody on one instrument; only its lane may do that. False: it could not be read."""
@@ -375,81 +290,27 @@ class Execution:
         else:
             await self.on_funding(update)
 
-    async def confirm(self, position: Position) -> None:
-        """Read stop and target back from the venue; close the position when they were not seen in time.
-
-        A venue that cannot be read confirms nothing: after the same time that fails closed too, and says which it was.
-        """
-        found: list[Order] | None = None  # None: they could not be read
-        try:
-            seen = {r.order.client_id: r.order for r in await self.venue.open_orders()}
-            found = [seen[i] for i, level in _guard_levels(position) if _guards(position, seen.get(i), level)]
-        except (Transient, UnknownOutcome) as error:
-            log.warning("protection of %s could not be read: %s", position.id, error)
-        if found is not None and len(found) == len(_guard_levels(position)):
-            guards = [self._adopt(order) for order in found]
-            confirmed = replace(position, guard=Guard.CONFIRMED, guard_since=self._now)
-            await self.book.commit(
-                [ProtectionConfirmed(at=self._now, position=confirmed)], [confirmed, *guards], exit=True
-            )
-        elif self._now - (position.guard_since or position.opened_at) >= CONFIRM_WITHIN:
-            failed = replace(position, guard=Guard.FAILED, guard_since=self._now)
-            await self.book.commit([ProtectionFailed(at=self._now, position=failed)], [failed], exit=True)
-            what = "could not be read" if found is None else "were not seen"
-            note = f"stop and target {what} within {CONFIRM_WITHIN.seconds} s"
-            await self.close(failed, ExitReason.UNPROTECTED, note)
-
-    def _adopt(self, told: Order) -> Order:
-        """Our guard order with the quantity that the venue holds for it."""
-        ours = self.book.orders[told.client_id]
-        sized = replace(ours, quantity=told.quantity)
-        return sized if sized.status is OrderStatus.OPEN else sized.to(OrderStatus.OPEN, at=self._now)
-
-    async def sweep(self, symbol: Symbol) -> None:
-        """Cancel what a closed position left behind, before the instrument may be entered again."""
-        gone: list[Order] = []
-        for order in self.book.orders_on(symbol):
-            if PositionId(order.decision_id) in self.book.positions:
-                continue
-            if self.book.orders_for(order.decision_id, Leg.ENTRY):  # itself, or the entry it is to guard
-                continue
-            try:
-                await self.venue.cancel(symbol, order.client_id)
-            except (Transient, UnknownOutcome) as error:
-                log.warning("leftover %s not cancelled yet: %s", order.client_id, error)
-                continue
-            gone.append(order.to(_gone(order), at=self._now, note="left over after the close"))
-        if gone:
-            await self.book.commit([OrderEnded(at=self._now, order=o) for o in gone], gone, exit=True)
-
     @property
     def _now(self) -> datetime:
         return self.book.clock.now()
 
 
-def _guard_levels(position: Position) -> tuple[tuple[ClientId, Decimal], ...]:
-    """Each guard's id and the level it has to stand at."""
-    guard = position.protection
-    return (guard.stop_id, guard.stop), (guard.target_id, guard.target)
+def _stopped_at(position: Position, fill: Fill) -> Position:
+    """A stop that was on its way to another level when it filled: better than at the old one says it had arrived."""
+    move, old = position.moving, position.protection.stop
+    if move is None or (fill.price - old) * position.direction.sign <= 0:
+        return position
+    return stop_moved(position, move)
 
 
-def _guards(position: Position, order: Order | None, level: Decimal) -> bool:
-    """Whether a working order guards all of a position at this level."""
-    return (
-        order is not None
-        and order.reduce_only
-        and order.side is position.direction.exit
-        and order.trigger == level
-        and order.quantity - order.filled >= position.quantity
-    )
-
-
-def _gone(order: Order) -> OrderStatus:
-    return OrderStatus.ABANDONED if order.status is OrderStatus.INTENDED else OrderStatus.CANCELLED
-
-
-def _order_note(order: Order) -> str:
-    return f"{order.kind.value.replace('_', ' ')} at {order.trigger} on the venue" if order.trigger else ""
+def _why(position: Position, order: Order) -> tuple[ExitReason | None, str]:
+    """Why the venue's own order leaves, and in words; None where the desk has sent it."""
+    if order.leg is Leg.STOP:
+        kind = position.memory.stop
+        return MOVED[kind], f"{kind.value.removesuffix(' loss')} at {order.trigger} on the venue"
+    if order.leg is Leg.TARGET:
+        return ExitReason.TAKE_PROFIT, f"take profit at {order.trigger} on the venue"
+    return None, order.note
 
 
 def _with_fill(order: Order, fill: Fill) -> Order:

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 
 from trading.model import Trade
 from trading.performance import summarise
-from trading.policies import HealthPolicy
+from trading.risk_policies import HealthPolicy
 
 YEAR = timedelta(days=365)  # this market has no holidays
 

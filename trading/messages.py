@@ -1,10 +1,13 @@
 """Commands (imperative) that the desk obeys, and events (past tense) that it tells. Frozen, keyword-only, UTC."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.breaker import Cause, Level
 from trading.decision import Decision
+from trading.exit_plan import StopKind
+from trading.health import Health, Severity
 from trading.model import (
     ExitReason,
     Fill,
@@ -16,6 +19,7 @@ from trading.model import (
     Symbol,
     Trade,
 )
+from trading.risk.expectancy import Method
 
 # --- what reaches an instrument's queue ---------------------------------------------------------------------------
 
@@ -61,6 +65,9 @@ class SetPhase:
     by: str
 
 
+SCHEDULED = "schedule"  # the trigger of a round that comes by itself, again and again
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decide:
     """Look at these instruments now."""
@@ -79,7 +86,76 @@ class SumWaits:
     """Tell the decisions that led to no trade as one digest."""
 
 
-Command = SumWaits | Halt | Resume | ClosePosition | SetPhase | Decide | Sweep
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetBreaker:
+    """Back to CLOSED; it trips again where the reason still stands."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideBreaker:
+    """Put a level in force for a while, whatever is measured."""
+
+    level: Level
+    lasts: timedelta
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendPhase:
+    """Change values of a phase: setting -> its new value as text ("6h", "3"), "" for the playbook file's own."""
+
+    phase: str
+    values: tuple[tuple[str, str], ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """Take the last change of settings back."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsePlaybook:
+    """Trade by another playbook from now on. Open positions keep the exits they were opened with."""
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddShadow:
+    """Run a playbook on paper beside the live one, on the same market data."""
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveShadow:
+    name: str
+    by: str
+
+
+Command = (
+    SumWaits
+    | Halt
+    | Resume
+    | ClosePosition
+    | SetPhase
+    | Decide
+    | Sweep
+    | ResetBreaker
+    | OverrideBreaker
+    | AmendPhase
+    | Undo
+    | UsePlaybook
+    | AddShadow
+    | RemoveShadow
+)
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -148,6 +224,7 @@ class OrderEnded(Event):
     """Cancelled, expired, rejected or abandoned; `order.note` says why."""
 
     order: Order
+    withdrawn: bool = False  # the desk took it back itself: nothing has failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +264,35 @@ class ExitTriggered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartialTriggered(Event):
+    """A step of the plan was reached: a part of the position is being closed."""
+
+    position: Position
+    quantity: Decimal
+    note: str
+    quote: Quote | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMoved(Event):
+    """The venue holds the stop at its new level; `position` has it."""
+
+    position: Position
+    before: Decimal
+    kind: StopKind
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopNotMoved(Event):
+    """The venue refused; the stop stands where it stood."""
+
+    position: Position
+    wanted: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeClosed(Event):
     trade: Trade
     equity: Decimal  # after it: start + all realised, without open positions
@@ -216,6 +322,101 @@ class PhaseChanged(Event):
     by: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerTripped(Event):
+    before: Level
+    after: Level
+    causes: tuple[Cause, ...]  # those that ask for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerRecovered(Event):
+    """One level down."""
+
+    before: Level
+    after: Level
+    until: datetime | None  # when the next level down may come
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerReset(Event):
+    by: str
+    before: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOverridden(Event):
+    by: str
+    before: Level  # in force until now
+    level: Level
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOverrideEnded(Event):
+    by: str
+    level: Level
+    after: Level  # in force from now on
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthChanged(Event):
+    """The strategy monitor has come to another grade."""
+
+    before: Severity
+    health: Health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingChanged(Event):
+    """The closed trades, or the shadow trades, lead to another way of sizing."""
+
+    playbook: str
+    before: Method
+    after: Method
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowOpened(Event):
+    """A trade that the playbook would have made, were it not stopped: it is followed on paper, without an order."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowClosed(Event):
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged(Event):
+    """`changes`: (setting, before, after), in words."""
+
+    by: str
+    version: int
+    changes: tuple[tuple[str, str, str], ...]
+    undone: int | None = None  # the version that this takes back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookChanged(Event):
+    by: str
+    before: str
+    after: str
+    kept: tuple[str, ...]  # open positions, which keep the exits they were opened with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowDeskChanged(Event):
+    """A playbook now runs on paper beside the live one, or does no more."""
+
+    by: str
+    playbook: str
+    running: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

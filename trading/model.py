@@ -1,12 +1,13 @@
 """The desk's nouns. Values are frozen, money is Decimal, time is aware UTC; a wrong value cannot be built."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import NewType
 
 from trading.errors import IllegalTransition
+from trading.exit_plan import NOTHING_YET, ExitPlan, Memory, StopMove
 
 Symbol = NewType("Symbol", str)  # ccxt's unified form of a linear perpetual, "BTC/USDT:USDT"
 ClientId = NewType("ClientId", str)  # ours: [a-z0-9-], at most 32 characters, see trading/identity.py
@@ -155,6 +156,7 @@ class Leg(StrEnum):
     ENTRY = "entry"
     STOP = "stop"
     TARGET = "target"
+    PARTIAL = "partial"  # a part of the position, by a step of its plan
     CLOSE = "close"
 
 
@@ -205,19 +207,6 @@ class Protection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExitPlan:
-    """The exit settings a position was opened with; a later change of playbook or phase does not touch them."""
-
-    phase: str
-    take_profit: Decimal  # unlevered move, fraction
-    stop_loss: Decimal
-    early_after: timedelta
-    early_loss: Decimal
-    force_loss: Decimal
-    max_hold: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order as the desk knows it. It is an intent until the venue has answered."""
 
@@ -233,6 +222,7 @@ class Order:
     trigger: Decimal | None = None  # stop and take-profit orders
     reduce_only: bool = False
     leverage: int = 1
+    expected: Decimal | None = None  # the price that was counted on when it was decided: what slippage is measured from
     status: OrderStatus = OrderStatus.INTENDED
     filled: Decimal = ZERO
     changed_at: datetime | None = None
@@ -301,7 +291,16 @@ class ExitReason(StrEnum):
     TAKE_PROFIT = "take profit"
     EARLY_EXIT = "early exit"
     FORCE_EXIT = "force exit"
+    BREAK_EVEN = "break-even stop"
+    TRAILING_STOP = "trailing stop"
+    TIME_LIMIT = "time limit"
     MAX_HOLD = "maximum hold"
+    REGIME_CHANGE = "regime change"
+    REBALANCE = "portfolio rebalance"
+    INVALIDATION = "thesis invalidated"
+    PARTIAL = "partial exit"  # its last step closed what was left
+    BREAKER = "circuit breaker"
+    HEALTH = "strategy health"
     MANUAL = "closed by hand"
     UNPROTECTED = "protection not confirmed"
     LIQUIDATION = "liquidation"
@@ -342,6 +341,8 @@ class Position:
     closing: ExitReason | None = None  # set when the desk has decided to close it
     closing_note: str = ""  # the rule's numbers, in words
     closes: int = 0  # close orders sent so far: the number of the next leg
+    memory: Memory = NOTHING_YET
+    moving: StopMove | None = None  # journalled before the venue is asked, gone when it has answered
 
     @property
     def entry(self) -> Decimal:
@@ -367,9 +368,9 @@ class Position:
 
     @property
     def risk(self) -> Decimal:
-        """What the stop would have cost on the whole entry: the R of an R-multiple, quote units."""
+        """What the first stop would have cost on the whole entry: the R of an R-multiple, quote units."""
         entry = self.entry_cost / self.entry_quantity
-        return abs(entry - self.protection.stop) * self.entry_quantity
+        return abs(entry - (self.memory.first_stop or self.protection.stop)) * self.entry_quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,28 +427,6 @@ TRADING_TRANSITIONS: dict[TradingState, frozenset[TradingState]] = {
     TradingState.ACTIVE: frozenset({TradingState.HALTED}),
     TradingState.HALTED: frozenset({TradingState.ACTIVE}),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskState:
-    """The desk's own few facts; all of it survives a restart."""
-
-    desk: str  # the desk's name: part of every id
-    playbook: str
-    start_equity: Decimal
-    realised: Decimal = ZERO  # sum of net P&L of all closed trades
-    trading: TradingState = TradingState.ACTIVE
-    halted_by: str = ""
-    halt_reason: str = ""
-    halted_at: datetime | None = None
-    phase: str | None = None  # set by hand; None: by the playbook's dates
-    market_at: datetime | None = None  # market time up to which everything is done
-    last_fill: str = ""  # id of the last fill applied
-    last_funding: str = ""
-    day: datetime | None = None  # start of the current UTC day
-    day_equity: Decimal = ZERO  # equity when it began
-    waits_since: datetime | None = None
-    tags: dict[str, str] = field(default_factory=dict)  # the market's own: kind, seed, ...
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,22 +1,26 @@
 """A playbook is data: panel, judge, sizing, limits, exits, schedule, phases. Its parts are in policies.py."""
 
-import difflib
 import hashlib
 import itertools
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from trading.errors import BadPlaybook
+from trading.faults import Fault, faults, nearest
 from trading.policies import (
+    Base,
     Exits,
     JudgePolicy,
+    Keys,
     Limits,
     Part,
     Phase,
@@ -24,10 +28,13 @@ from trading.policies import (
     Schedule,
     Seat,
     Sizing,
+    SizingMethod,
     Step,
+    agreed,
     parse_span,
     span_text,
 )
+from trading.risk_policies import BreakerPolicy, ExpectancyPolicy, HealthPolicy, PortfolioLimits, RegimePolicy
 
 __all__ = [
     "Exits",
@@ -39,6 +46,7 @@ __all__ = [
     "Schedule",
     "Seat",
     "Sizing",
+    "SizingMethod",
     "Step",
     "parse_span",
     "span_text",
@@ -48,11 +56,13 @@ SHIPPED = Path(__file__).parent / "playbooks"
 
 
 class Playbook(Part):
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,29}$")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]{0,29}$", description="a name of small letters, digits, dots and -, 30 at most"
+    )
     title: str
-    quote: str = "USDT"
-    universe: tuple[str, ...] = Field(min_length=1)
-    tier1: tuple[str, ...] = ("BTC", "ETH")
+    quote: Base = "USDT"
+    universe: tuple[Base, ...] = Field(min_length=1)
+    tier1: tuple[Base, ...] = ("BTC", "ETH")
     panel: dict[str, Seat] = Field(min_length=1)
     judge: JudgePolicy = JudgePolicy()
     sizing: Sizing = Sizing()
@@ -60,27 +70,73 @@ class Playbook(Part):
     exits: Exits = Exits()
     schedule: Schedule = Schedule()
     phases: tuple[Phase, ...] = ()
+    regime: RegimePolicy = RegimePolicy()
+    expectancy: ExpectancyPolicy | None = None  # a part that is left out does not exist
+    portfolio: PortfolioLimits | None = None
+    breaker: BreakerPolicy = BreakerPolicy()  # this one always does
+    health: HealthPolicy | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        unknown = [name for name in self.panel if name not in PERSONAS]
-        if unknown:
-            raise ValueError(f"panel.{unknown[0]}: no such persona{_nearest(unknown[0], PERSONAS)}")
         names = [p.name for p in self.phases]
-        if len(set(names)) != len(names):
-            raise ValueError("phases: a name stands twice")
-        if self.sizing.leverage > self.limits.max_leverage:
-            raise ValueError("sizing.leverage is above limits.max_leverage")
-        dated = sorted((p.starts, p.ends, p.name) for p in self.phases if p.starts and p.ends)
-        for (_, ends, a), (starts, _, b) in itertools.pairwise(dated):
+        most, allowed = self.sizing.leverage, self.limits.max_leverage
+        by_trades, rebalancing = self.sizing.method is SizingMethod.EXPECTANCY, self.exits.rebalance is not None
+        return agreed(
+            self,
+            *((n not in PERSONAS, (("panel", n),), f"no such persona{nearest(n, PERSONAS)}") for n in self.panel),
+            *((bool(words), f"panel.council.{key}", words) for key, words in self._council()),
+            (len(set(self.universe)) != len(self.universe), "universe", "an asset stands twice"),
+            *(
+                (name in names[:n], (("phases", n, "name"),), f"the name {name} stands twice")
+                for n, name in enumerate(names)
+            ),
+            *((True, keys, words) for keys, words in self._overlaps()),
+            (
+                most > allowed,
+                "sizing.leverage limits.max_leverage",
+                f"{most} is above limits.max_leverage ({allowed})",
+            ),
+            (
+                by_trades and self.expectancy is None,
+                "sizing.method expectancy",
+                "expectancy needs an [expectancy] part, and there is none",
+            ),
+            (
+                rebalancing and self.portfolio is None,
+                "exits.rebalance portfolio",
+                "needs the budget of a [portfolio] part, and there is none",
+            ),
+        )
+
+    def _council(self) -> Iterator[tuple[str, str]]:
+        seat = self.panel.get("council")
+        if seat is not None and seat.models and seat.agree > len(set(seat.models)):
+            yield "agree", f"{seat.agree} is more than there are models ({len(set(seat.models))})"
+
+    def _overlaps(self) -> Iterator[tuple[Keys, str]]:
+        dated = sorted((p.starts, p.ends, n, p.name) for n, p in enumerate(self.phases) if p.starts and p.ends)
+        for (_, ends, m, first), (starts, _, n, second) in itertools.pairwise(dated):
             if starts < ends:
-                raise ValueError(f"phases: {a} and {b} overlap")
-        return self
+                yield (("phases", n, "starts"), ("phases", m, "ends")), f"{first} and {second} overlap"
 
     @cached_property
     def hash(self) -> str:
         """Names the exact settings a decision was made under."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def amended(self, overrides: Mapping[str, str]) -> Self:
+        """With single values changed: dotted key ("phases.final.max_hold") -> value as text ("6h", "3", "0.02", "2%").
+
+        Raises BadPlaybook that names each key that is unknown, and each value that does not fit.
+        """
+        if not overrides:
+            return self
+        data = self.model_dump()
+        for key, text in overrides.items():
+            _put(data, key, _value(text))
+        found = [replace(fault, path=_by_name(fault.path, data)) for fault in faults(type(self), data, _INSTEAD)]
+        _refuse(self.name, found)
+        return type(self).model_validate(data)
 
     def tier(self, base: str) -> int:
         return 1 if base in self.tier1 else 2
@@ -108,43 +164,72 @@ class Playbook(Part):
 PERSONAS = ("whale", "sentiment", "flow", "technical", "sigma", "council")
 
 
-def _nearest(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+# --- single values ----------------------------------------------------------------------------------------------------
 
 
-def _part_at(path: tuple[int | str, ...]) -> Mapping[str, Any]:
-    """The fields known at a place of the schema."""
-    fields: Mapping[str, Any] = Playbook.model_fields
-    inner: dict[str, type[Part]] = {
-        "panel": Seat, "judge": JudgePolicy, "sizing": Sizing, "limits": Limits,
-        "exits": Exits, "schedule": Schedule, "phases": Phase, "steps": Step,
-    }  # fmt: skip
-    for key in path:
-        if isinstance(key, str) and key in inner:
-            fields = inner[key].model_fields
-    return fields
+def _value(text: str) -> Any:
+    """A value as a file would have it: a number, a time, a truth; anything else is text ("6h"). "2%" is 0.02."""
+    if re.fullmatch(r"-?\d+(\.\d+)?%", text):
+        return Decimal(text[:-1]) / 100
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text
 
 
-def _fault(error: Any) -> str:
-    path = tuple(error["loc"])
-    where = ".".join(str(p) for p in path) or "the file"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_nearest(str(path[-1]), _part_at(path[:-1]))}"
-    if error["type"] == "missing":
-        return f"{where}: missing"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')} (found {error['input']!r})"
+def _put(data: Any, key: str, value: Any) -> None:
+    """Raises BadPlaybook for a place that does not exist; an unknown last part is left to the schema to refuse."""
+    *way, last = key.split(".")
+    for n, part in enumerate(way):
+        inside = _inside(data, part)
+        if inside is None:
+            known = tuple(_names(data))
+            raise BadPlaybook(f"{'.'.join(way[: n + 1])}: there is none{nearest(part, known) if known else ''}")
+        data = inside
+    if not isinstance(data, dict):
+        raise BadPlaybook(f"{key}: there is none; known: {', '.join(_names(data))}")
+    data[last] = value
+
+
+def _inside(data: Any, part: str) -> Any:
+    """A table's entry, or the named one of several tables; None when there is none or it has no entries itself."""
+    found = data.get(part) if isinstance(data, dict) else next((d for d in data if d.get("name") == part), None)
+    return found if isinstance(found, dict) or (isinstance(found, tuple | list) and _names(found)) else None
+
+
+def _names(data: Any) -> list[str]:
+    return list(data) if isinstance(data, dict) else [d["name"] for d in data if isinstance(d, dict) and "name" in d]
+
+
+def _by_name(path: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
+    """A fault's place with the names of tables instead of their numbers."""
+    found: list[int | str] = []
+    for part in path:
+        data = data[part] if (isinstance(data, dict) and part in data) or isinstance(part, int) else None
+        found.append(data["name"] if isinstance(part, int) and isinstance(data, dict) and "name" in data else part)
+    return tuple(found)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 def parse(text: str, *, origin: str) -> Playbook:
     """Raises BadPlaybook that names every fault: key, what was expected, nearest known key."""
     try:
-        return Playbook.model_validate(tomllib.loads(text, parse_float=Decimal))
+        data = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise BadPlaybook(f"{origin}: not TOML: {error}") from error
-    except ValidationError as error:
-        faults = "\n".join(f"  {_fault(e)}" for e in error.errors())
-        raise BadPlaybook(f"{origin}:\n{faults}") from error
+    _refuse(origin, faults(Playbook, data, _INSTEAD))
+    return Playbook.model_validate(data)
+
+
+# What stands in for a key that must be there and does not fit, while the rest of the file is looked at.
+_INSTEAD = {"name": "x", "title": "x", "universe": ["BTC"], "panel": {"technical": {"weight": 1}}}
+
+
+def _refuse(origin: str, found: Sequence[Fault]) -> None:
+    if found:
+        raise BadPlaybook("\n".join((f"{origin}:", *(f"  {fault}" for fault in found))))
 
 
 def available() -> tuple[str, ...]:
@@ -155,5 +240,9 @@ def load(name_or_file: str) -> Playbook:
     """A shipped playbook by name, or any file ending in .toml."""
     path = Path(name_or_file) if name_or_file.endswith(".toml") else SHIPPED / f"{name_or_file}.toml"
     if not path.is_file():
-        raise BadPlaybook(f"no playbook {name_or_file!r}{_nearest(name_or_file, available())}")
-    return parse(path.read_text(), origin=str(path.name))
+        raise BadPlaybook(f"no playbook {name_or_file!r}{nearest(name_or_file, available())}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadPlaybook(f"{path.name} cannot be read: {error}") from error
+    return parse(text, origin=path.name)

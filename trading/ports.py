@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 from trading.decision import Decision
@@ -9,7 +10,6 @@ from trading.messages import Event, OrderReport, VenueUpdate
 from trading.model import (
     Balance,
     ClientId,
-    DeskState,
     Fill,
     FundingPayment,
     Holding,
@@ -21,6 +21,9 @@ from trading.model import (
     Symbol,
     Trade,
 )
+from trading.state import DeskState
+
+RECENT = 500  # closed trades that a desk keeps at hand
 
 State = Order | Position | Trade | DeskState
 
@@ -52,6 +55,14 @@ class Venue(Protocol):
         """Send an order, with its protection attached when given. Raises OrderRejected, Transient, UnknownOutcome.
 
         The answer is an acknowledgement: fills come as updates.
+        """
+        ...
+
+    async def amend(self, symbol: Symbol, client_id: ClientId, *, trigger: Decimal) -> OrderReport:
+        """Move a working stop or target to another level, in place: it is never away.
+
+        Raises OrderRejected (code "gone" when there is no such working order), Transient, UnknownOutcome. Asking twice
+        for the same level is no error.
         """
         ...
 
@@ -111,4 +122,5 @@ class Remembered(Protocol):
     fills: frozenset[str]  # ids of fills applied after `state.last_fill`
     funding: frozenset[str]  # likewise of funding payments, after `state.last_funding`
     exits: tuple[Trade, ...]  # the last trade of each instrument
+    trades: tuple[Trade, ...]  # the last RECENT closed trades, oldest first
     told: frozenset[tuple[str, Symbol]]  # gaps and ends of data told at `state.market_at`: (event, instrument)

@@ -12,6 +12,7 @@ from trading.lanes import Job
 from trading.messages import BooksAgreed, BooksDisagreed, Event, OrderReport, VenueBack, VenueLost
 from trading.model import Balance, Fill, FundingPayment, Guard, Holding, Position, Symbol
 from trading.ports import Venue
+from trading.tripwires import Check
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Reconciler:
         self.differences: dict[Symbol, str] = {}  # seen now; entries are frozen
         self.told: dict[Symbol, str] = {}  # seen twice in a row, and said
         self.balance: Balance | None = None
+        self.looked_at: datetime | None = None
 
     @property
     def frozen(self) -> str:
@@ -41,6 +43,14 @@ class Reconciler:
         if self.lost_at is not None:
             return "the venue cannot be read"
         return "; ".join(f"{symbol}: {why}" for symbol, why in sorted(self.differences.items()))
+
+    @property
+    def agreed(self) -> Check | None:
+        """The last look. None: the venue cannot be read, or there is a difference that may yet pass."""
+        passing = self.differences and not self.told
+        if self.looked_at is None or self.lost_at is not None or passing:
+            return None
+        return Check(ok=not self.told, at=self.looked_at)
 
     async def run(self) -> None:
         """Catch up with what was missed, then compare. A difference is said when it is still there at the next look."""
@@ -64,7 +74,7 @@ class Reconciler:
         ]
         events += [BooksAgreed(at=self._now, symbol=s) for s in self.told if s not in seen]
         self.told = {s: why for s, why in (self.told | lasting).items() if s in seen}
-        self.differences = seen
+        self.differences, self.looked_at = seen, self._now
         await self._note(events, fills, payments)
 
     async def _note(self, events: Sequence[Event], fills: Sequence[Fill], payments: Sequence[FundingPayment]) -> None:

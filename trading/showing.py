@@ -5,9 +5,12 @@ from datetime import datetime
 
 from trading import exits
 from trading.book import Book
-from trading.cycle import Snapshots
+from trading.breaker import describe
 from trading.errors import NoEvidence
+from trading.lessons import evidence_of
+from trading.market.snapshot import Snapshots
 from trading.model import ZERO, Balance, Guard, Position, Symbol, base_of
+from trading.risk.expectancy import Sized, risk_fraction
 from trading.status import Armed, Capability, DeskStatus, PositionStatus
 
 
@@ -52,7 +55,17 @@ def status_of(
         last_decision=last_decision,
         capabilities=capabilities,
         balance=balance,
+        breaker=describe(state.breaker, book.clock.now()),
+        health=state.health if book.playbook.health else None,
+        sized=_sized(book),
+        shadow=state.shadow,
+        version=state.version,
     )
+
+
+def _sized(book: Book) -> Sized | None:
+    policy = book.playbook.expectancy
+    return risk_fraction(evidence_of(book.state, book.playbook.name), policy) if policy else None
 
 
 def _position(position: Position, market: Snapshots) -> PositionStatus:

@@ -5,7 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from trading.model import Balance, Order, Position, Quote, TradingState
+from trading.breaker import BreakerView
+from trading.health import Health
+from trading.market.correlation import Rho
+from trading.market.outlook import Outlook
+from trading.model import Balance, Order, Position, Quote, Symbol, TradingState
+from trading.personas.sigma import SigmaView
+from trading.risk.expectancy import Sized
+from trading.risk.portfolio import Use
 
 
 class Armed(StrEnum):
@@ -53,4 +60,89 @@ class DeskStatus:
     pending: tuple[Order, ...]  # entries on their way
     last_decision: str  # "btc-k3f9x2pa long 0.71" or ""
     capabilities: tuple[Capability, ...]
+    breaker: BreakerView
+    health: Health | None = None  # None: the monitor has not looked yet, or the playbook has none
+    sized: Sized | None = None  # what the closed trades allow to risk; None: the playbook does not ask them
+    shadow: tuple[Position, ...] = ()  # followed on paper while the playbook is stopped
+    version: int = 0  # of the settings
     balance: Balance | None = None
+
+
+# --- what single commands show --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One feature of a market. `value` None: not known at this bar."""
+
+    name: str  # "RSI(14)"
+    value: float | None
+    unit: str = ""  # "x ATR", "%", ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketView:
+    """What /market shows: one instrument at its last closed bar."""
+
+    symbol: Symbol
+    quote: Quote
+    interval: str  # "5m"
+    outlook: Outlook
+    multiplier: Decimal | None  # what its regime makes of a trade's risk; None: the regime is not known
+    damping: Decimal | None  # what its volatility makes of it; None: the playbook does not ask
+    figures: tuple[Figure, ...]
+    sigma: SigmaView | None
+    sigma_silent: str  # why SIGMA has nothing to say; "" when it has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeLine:
+    symbol: Symbol
+    outlook: Outlook | None  # None: no fresh bar
+    multiplier: Decimal | None
+    why: str = ""  # why there is no outlook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureView:
+    """What /exposure shows. Quote units; None is what cannot be known at this moment."""
+
+    equity: Decimal | None
+    gross: Decimal | None
+    net: Decimal | None
+    heat: Decimal | None
+    budget: Decimal | None  # None also where the playbook has no [portfolio]
+    margin_used: Decimal | None
+    max_margin: Decimal | None
+    uses: tuple[Use, ...]
+    correlations: tuple[tuple[str, str, Rho], ...]  # of each two assets that are open
+    limited: bool  # the playbook has a [portfolio]
+    why: str = ""  # what is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One moment and instrument at which the live desk and a shadow desk did not do the same."""
+
+    at: datetime
+    symbol: Symbol
+    ours: str  # "long", "short", "wait", "denied", "nothing" (it did not look, or was in a position)
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowDeskView:
+    """A playbook on paper beside the live one, since `since`."""
+
+    playbook: str
+    since: datetime
+    start_equity: Decimal
+    equity: Decimal | None  # with unrealised; None: a mark is missing
+    trades: int  # closed since then
+    net: Decimal
+    open: int
+    ours_trades: int  # the live desk's, over the same time
+    ours_net: Decimal
+    same: int  # decisions at the same moment on the same instrument with the same outcome
+    different: int
+    differences: tuple[Difference, ...]  # the last few, newest first

@@ -1,5 +1,5 @@
 """The commands, one function each, for every chat alike. Importing this package fills the catalogue."""
 
-from bot.commands import control, insight, portfolio, settings, system
+from bot.commands import control, insight, market, phases, playbooks, portfolio, risk, settings, system
 
-__all__ = ["control", "insight", "portfolio", "settings", "system"]
+__all__ = ["control", "insight", "market", "phases", "playbooks", "portfolio", "risk", "settings", "system"]

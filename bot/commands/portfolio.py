@@ -6,11 +6,15 @@ from bot.catalogue import BadArguments, Context, command
 from bot.commands.lookup import count_in, position_named
 from bot.render import render_summary
 from bot.render.figures import WINDOWS
-from bot.render.views import balance_card, position_card, positions_card, status_card, trades_card
+from bot.render.positions import position_card, positions_card
+from bot.render.risk import sizing_lines
+from bot.render.views import balance_card, state_line, status_card, trades_card
 from bot.render.words import money
 from bot.surface import Card, Role
 from trading.model import ZERO
 from trading.performance import summarise
+from trading.playbook import SizingMethod
+from trading.status import DeskStatus
 
 _ALL = 1_000_000  # more trades than a desk makes in its life
 
@@ -22,7 +26,8 @@ async def status(context: Context, _: str) -> Card:
 
 @command("positions", help="Every open position", usage="/positions", role=Role.VIEWER, example="/positions")
 async def positions(context: Context, _: str) -> Card:
-    return positions_card(context.desk.status())
+    now = context.desk.status()
+    return positions_card(now, state_line(now))
 
 
 @command(
@@ -60,7 +65,16 @@ async def pnl(context: Context, args: str) -> Card:
     before = now.start_equity + now.realised - sum((t.net for t in trades), ZERO)
     known = now.positions and now.unrealised is not None
     still = f"Unrealised {money(now.unrealised or ZERO)} in {len(now.positions)} open" if known else ""
-    return render_summary(summarise(trades, before), window, unrealised=still)
+    return render_summary(summarise(trades, before), window, unrealised=still, sizing=_sizing(context, now))
+
+
+def _sizing(context: Context, now: DeskStatus) -> tuple[str, ...]:
+    """Which method sets the size now, and from which numbers."""
+    method = context.desk.playbook.sizing.method
+    if now.sized is None:
+        return (f"Size now: by {method}; the closed trades are not asked",)
+    both = "" if method is SizingMethod.EXPECTANCY else f"A trade takes the smaller of this and its margin by {method}"
+    return (*sizing_lines(now.sized), both)
 
 
 @command("balance", help="The account", usage="/balance", role=Role.VIEWER, example="/balance")

@@ -1,37 +1,12 @@
-"""What each chat wants to hear, and which playbook is on."""
+"""What each chat wants to hear."""
 
-from bot.catalogue import BadArguments, Context, command, nearest
-from bot.render.views import playbook_card
+from bot.catalogue import BadArguments, Context, command
+from bot.commands.lookup import one_of
 from bot.render.words import card
 from bot.routing import KINDS, MODES, REQUIRED
 from bot.surface import Card, Role
-from trading.errors import BadPlaybook, Misuse
+from trading.errors import Misuse
 from trading.messages import AlertsChanged
-from trading.playbook import available, load
-
-
-@command(
-    "playbook",
-    help="The running playbook, or another one's settings",
-    usage="/playbook [NAME]",
-    role=Role.VIEWER,
-    example="/playbook smt-3.1",
-)
-async def playbook(context: Context, args: str) -> Card:
-    running = context.desk.playbook
-    names = available()
-    name = args.lower() or running.name
-    if name == running.name:
-        return playbook_card(running, running=True, others=[n for n in names if n != name])
-    if name not in names:
-        close = nearest(name, names)
-        raise Misuse(
-            f"no playbook {args[:30]!r}; " + (f"did you mean {close}?" if close else f"known: {', '.join(names)}")
-        )
-    try:
-        return playbook_card(load(name), running=False, others=[n for n in names if n != name])
-    except BadPlaybook as fault:
-        raise Misuse(str(fault)) from fault
 
 
 def _overview(context: Context) -> Card:
@@ -67,10 +42,4 @@ async def alerts(context: Context, args: str) -> Card:
 def _kind_and_mode(words: list[str]) -> tuple[str, str]:
     if len(words) != 2:
         raise BadArguments("a kind and a mode are needed")
-    kind, mode = words
-    if kind not in KINDS:
-        close = nearest(kind, KINDS)
-        raise BadArguments(f"no kind {kind[:20]!r}; " + (f"did you mean {close}?" if close else ", ".join(KINDS)))
-    if mode not in MODES:
-        raise BadArguments(f"{mode[:20]!r} is not one of {', '.join(MODES)}")
-    return kind, mode
+    return one_of(words[0], KINDS, "kind"), one_of(words[1], MODES, "mode")

@@ -1,12 +1,18 @@
-"""What happened, in words: one renderer an event. Every card wears the mode and the market. Pure."""
+"""What happened, in words: one renderer an event. Every card wears the mode and the market. Pure.
+
+Those of positions, of risk and of settings stand with their views, in exits.py, risk.py and changes.py.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
 
+from bot.render.changes import CHANGES
 from bot.render.decisions import decision_card, why_button
+from bot.render.exits import EXITS
+from bot.render.positions import held_line
+from bot.render.risk import RISK
 from bot.render.words import (
     RenderContext,
+    Renderer,
     amount,
     arrow,
     bought,
@@ -15,9 +21,7 @@ from bot.render.words import (
     confidence,
     dressed,
     money,
-    multiple,
     name_of,
-    percent,
     price,
     quantity,
     quote_of,
@@ -26,15 +30,9 @@ from bot.render.words import (
 )
 from bot.surface import Button, Card
 from trading import messages as m
-from trading.model import Direction, Leg, Order, OrderKind, OrderStatus, Position, Side
+from trading.model import Direction, Leg, Order, OrderKind, OrderStatus, Side
 
-_PURPOSE = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.CLOSE: "close"}
-
-
-def _held(position: Position) -> str:
-    """BTC long 0.0124 @ 64,210.5."""
-    entry = price(position.entry, position.protection.stop)
-    return f"{name_of(position.symbol)} {position.direction} {quantity(position.quantity)} @ {entry}"
+_PURPOSE = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.PARTIAL: "partial exit", Leg.CLOSE: "close"}
 
 
 def _sent_at(order: Order) -> str:
@@ -57,7 +55,7 @@ def _stopped(event: m.DeskStopped, _: RenderContext) -> Card:
     left = event.left_open
     words = f"{len(left)} left open" if left else "nothing left open"
     guards = (
-        f"Left open: {_held(p)}, stop {price(p.protection.stop)}, target {price(p.protection.target)} ({p.guard})"
+        f"Left open: {held_line(p)}, stop {price(p.protection.stop)}, target {price(p.protection.target)} ({p.guard})"
         for p in left
     )
     return card(f"desk stopped, {words}", event.reason, *guards)
@@ -135,56 +133,6 @@ def _uncertain(event: m.OrderUncertain, _: RenderContext) -> Card:
     )
 
 
-def _protected(event: m.ProtectionConfirmed, _: RenderContext) -> Card:
-    position = event.position
-    stop, target = position.protection.stop, position.protection.target
-    return card(
-        f"{arrow(position.direction)} {_held(position)} protected",
-        f"Stop {price(stop)} ({percent(position.move(stop))})",
-        f"Target {price(target)} ({percent(position.move(target))})",
-        f"Both read back from the venue. At risk {amount(position.risk)} {quote_of(position.symbol)}",
-        buttons=(Button(label="Position", data=f"do:/position {position.id}"), why_button(position.id)),
-    )
-
-
-def _unprotected(event: m.ProtectionFailed, _: RenderContext) -> Card:
-    position = event.position
-    return card(
-        f"{name_of(position.symbol)} {position.direction} NOT PROTECTED, closing it",
-        f"Stop {price(position.protection.stop)} and target {price(position.protection.target)} were not confirmed "
-        "by the venue in time.",
-        _held(position),
-    )
-
-
-def _exiting(event: m.ExitTriggered, _: RenderContext) -> Card:
-    position, quote = event.position, event.quote
-    move = "" if quote is None else f" {percent(position.move(quote.mark))}"
-    at = "" if quote is None else f"Mark {price(quote.mark)}, unrealised {money(position.unrealised(quote.mark))}"
-    return card(
-        f"{name_of(position.symbol)} {position.direction}{move}: {event.reason}, closing",
-        event.note,
-        at,
-        _held(position),
-    )
-
-
-def _closed(event: m.TradeClosed, about: RenderContext) -> Card:
-    trade = event.trade
-    result = "no gain" if trade.net == 0 else "won" if trade.net > 0 else "lost"
-    return card(
-        f"{name_of(trade.symbol)} {trade.direction} {result} {money(trade.net)} ({multiple(trade.r)}), {trade.reason}",
-        trade.note,
-        f"{quantity(trade.quantity)} from {price(trade.entry)} to {price(trade.exit)}, {trade.leverage}x",
-        f"Gross {money(trade.gross)}, fees {money(-trade.fees)}, funding {money(trade.funding)} "
-        f"{quote_of(trade.symbol)}",
-        f"Held {span(trade.closed_at - trade.opened_at)}, "
-        f"from {clock(trade.opened_at, today=event.at, zone=about.zone)}",
-        f"Equity {amount(event.equity)} without open positions",
-        buttons=(why_button(trade.id),),
-    )
-
-
 def _funding(event: m.FundingPaid, _: RenderContext) -> Card:
     payment = event.payment
     word = "received" if payment.amount > 0 else "paid"
@@ -211,10 +159,6 @@ def _resumed(event: m.TradingResumed, _: RenderContext) -> Card:
 def _faulted(event: m.DeskFaulted, _: RenderContext) -> Card:
     rest = "No new entries until a restart. Exits and protection go on."
     return card(f"DESK FAULT, entries frozen: {event.where}", event.detail, rest)
-
-
-def _phase(event: m.PhaseChanged, _: RenderContext) -> Card:
-    return card(f"phase {event.before} -> {event.after}", f"By {event.by}. Open positions keep the exits they have.")
 
 
 def _disagreed(event: m.BooksDisagreed, _: RenderContext) -> Card:
@@ -252,15 +196,11 @@ def _data_ended(event: m.DataEnded, _: RenderContext) -> Card:
     return card(f"{name_of(event.symbol)} has no more data", "It is not traded any more.")
 
 
-def _alerts(event: m.AlertsChanged, _: RenderContext) -> Card:
-    return card(f"alerts: {event.kind} {event.before} -> {event.after}", f"For {event.destination}, by {event.by}")
-
-
 def _knocked(event: m.AccessRefused, _: RenderContext) -> Card:
     return card("a stranger knocked and was refused", f"Who: {event.who}", f"Where: {event.place}", event.reason)
 
 
-RENDERERS: dict[type[m.Event], Callable[[Any, RenderContext], Card | None]] = {
+RENDERERS: dict[type[m.Event], Renderer] = {
     m.DeskStarted: _started,
     m.DeskStopped: _stopped,
     m.DecisionMade: _decided,
@@ -269,15 +209,10 @@ RENDERERS: dict[type[m.Event], Callable[[Any, RenderContext], Card | None]] = {
     m.OrderFilled: _filled,
     m.OrderEnded: _ended,
     m.OrderUncertain: _uncertain,
-    m.ProtectionConfirmed: _protected,
-    m.ProtectionFailed: _unprotected,
-    m.ExitTriggered: _exiting,
-    m.TradeClosed: _closed,
     m.FundingPaid: _funding,
     m.TradingHalted: _halted,
     m.TradingResumed: _resumed,
     m.DeskFaulted: _faulted,
-    m.PhaseChanged: _phase,
     m.BooksDisagreed: _disagreed,
     m.BooksAgreed: _agreed,
     m.VenueLost: _lost,
@@ -285,8 +220,10 @@ RENDERERS: dict[type[m.Event], Callable[[Any, RenderContext], Card | None]] = {
     m.ChatTroubled: _chat,
     m.DataGap: _gap,
     m.DataEnded: _data_ended,
-    m.AlertsChanged: _alerts,
     m.AccessRefused: _knocked,
+    **EXITS,
+    **RISK,
+    **CHANGES,
 }
 # Said by another card: the fill before and the protection after it; the request's own answer.
 WORDLESS: frozenset[type[m.Event]] = frozenset({m.OrderIntended, m.PositionOpened, m.CommandRun})

@@ -1,8 +1,21 @@
 """A decision in words: the panel's votes, the tally, the size, each gate's answer. Pure."""
 
-from bot.render.words import amount, arrow, card, confidence, name_of, percent, price, quantity, strength, weight
+from bot.render.words import (
+    amount,
+    arrow,
+    card,
+    confidence,
+    name_of,
+    number,
+    percent,
+    price,
+    quantity,
+    strength,
+    weight,
+    yearly,
+)
 from bot.surface import Button, Card
-from trading.decision import Abstention, Action, Approved, Decision, Denied, GateAnswer, Opinion, Plan
+from trading.decision import Abstention, Action, Approved, Decision, Denied, GateAnswer, Opinion, Plan, Seen
 from trading.model import Direction
 
 
@@ -53,6 +66,11 @@ def size_line(plan: Plan) -> str:
     )
 
 
+def method_lines(plan: Plan) -> tuple[str, ...]:
+    """Which method set the size, and each part of its numbers on a line of its own."""
+    return tuple(f"Size by {plan.method}: {plan.size_note}".split("; "))
+
+
 def guard_line(plan: Plan) -> str:
     sign = plan.direction.sign
     stop, target = plan.protection.stop, plan.protection.target
@@ -60,6 +78,25 @@ def guard_line(plan: Plan) -> str:
         f"Stop {price(stop)} ({percent((stop - plan.price) / plan.price * sign)}), "
         f"target {price(target)} ({percent((target - plan.price) / plan.price * sign)})"
     )
+
+
+def seen_line(seen: Seen) -> str:
+    """Regime and volatility the size was made for; what is not known is left out, and all of it empty."""
+    known = (
+        f"regime {seen.regime}" if seen.regime is not None else "",
+        f"volatility {yearly(seen.volatility)}" if seen.volatility is not None else "",
+        f"ATR {number(float(seen.atr))}" if seen.atr is not None else "",
+    )
+    said = ", ".join(part for part in known if part)
+    return f"{said[:1].upper()}{said[1:]}"
+
+
+def shadow_lines(gate: Denied) -> tuple[str, ...]:
+    """The trade that is followed on paper instead; nothing where there is none."""
+    plan = gate.would
+    if plan is None:
+        return ()
+    return f"In shadow, without an order: {plan.direction} {size_line(plan)}", guard_line(plan)
 
 
 def _detail(decision: Decision, answers: tuple[GateAnswer, ...]) -> tuple[str, ...]:
@@ -81,9 +118,10 @@ def _trade(decision: Decision, gate: Approved) -> Card:
         f"{_arrow(decision)} {base} {action}, confidence {confidence(decision.verdict.confidence)}",
         decision.verdict.reason,
         short_votes(decision),
+        seen_line(decision.seen),
         size_line(gate.plan),
         guard_line(gate.plan),
-        f"Size by {gate.plan.method}: {gate.plan.size_note}",
+        *method_lines(gate.plan),
         f"All {len(gate.answers)} rules of the gate passed" if all(a.passed for a in gate.answers) else "",
         detail=_detail(decision, gate.answers),
         buttons=(why_button(decision.id),),
@@ -98,6 +136,7 @@ def _denied(decision: Decision, gate: Denied) -> Card:
         gate.reason,
         f"{gate.rule}: {refused.value}, limit {refused.limit}" if refused else "",
         f"Confidence {confidence(decision.verdict.confidence)}. {short_votes(decision)}",
+        *shadow_lines(gate),
         detail=_detail(decision, gate.answers),
         buttons=(why_button(decision.id),),
     )

@@ -1,5 +1,6 @@
 """Results over many trades: the card, and the same figures as plain data. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from bot.render.words import amount, card, clock, money, multiple, name_of, percent, rounded, share
@@ -39,12 +40,17 @@ def _lines(result: Performance) -> tuple[str, ...]:
     )
 
 
-def render_summary(result: Performance, window: str = "all", *, unrealised: str = "") -> Card:
-    """Net result of a window in the title; `unrealised` is one more line where positions are open."""
+def render_summary(
+    result: Performance, window: str = "all", *, unrealised: str = "", sizing: Iterable[str] = ()
+) -> Card:
+    """Net result of a window in the title; `unrealised` is one more line where positions are open, `sizing` says what
+    sets the size now."""
     change = f" ({percent(result.net / result.start_equity)})" if result.start_equity > 0 else ""
     trades = f"{result.trades} trade{'' if result.trades == 1 else 's'}"
     others = (Button(label=w, data=f"do:/pnl {w}") for w in WINDOWS if w != window)
-    return card(f"P&L {window} {money(result.net)}{change}, {trades}", *_lines(result), unrealised, buttons=others)
+    return card(
+        f"P&L {window} {money(result.net)}{change}, {trades}", *_lines(result), unrealised, *sizing, buttons=others
+    )
 
 
 def _plain(value: Any) -> str | None:

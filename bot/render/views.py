@@ -2,32 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Protocol
 
 from bot.render.decisions import why_button
+from bot.render.positions import UNKNOWN, position_title, refresh
+from bot.render.risk import breaker_lines, health_lines, severity_word, sized_words, sizing_lines
 from bot.render.words import (
     amount,
-    arrow,
     card,
     clock,
     confidence,
     money,
     multiple,
     name_of,
-    percent,
-    price,
-    quantity,
-    quote_of,
-    share,
-    span,
 )
 from bot.surface import Button, Card
-from trading.model import Position, Quote, Trade, TradingState
-from trading.playbook import Playbook, span_text
-from trading.status import Armed, Capability, DeskStatus, PositionStatus
-
-UNKNOWN = "not known"
+from trading.breaker import Level
+from trading.health import Severity
+from trading.model import Trade, TradingState
+from trading.status import Armed, Capability, DeskStatus
 
 
 class DecisionLine(Protocol):
@@ -47,21 +40,46 @@ class DecisionLine(Protocol):
     def confidence(self) -> int: ...
 
 
-def _refresh(what: str) -> Button:
-    return Button(label="Refresh", data=f"do:/{what}")
-
-
 def state_line(status: DeskStatus) -> str:
     """What entries are doing, and who said so."""
     if status.trading is TradingState.HALTED:
         since = "" if status.halted_at is None else f" since {clock(status.halted_at, today=status.at)}"
         because = f": {status.halt_reason}" if status.halt_reason else ""
         return f"Halted by {status.halted_by}{since}{because}. Exits and protection go on."
-    return f"Entries frozen: {status.frozen}" if status.frozen else "Entries allowed"
+    return held_back(status) or _allowed(status)
+
+
+def held_back(status: DeskStatus) -> str:
+    """Why nothing real enters although nobody has halted the desk; empty where entries may come."""
+    if status.frozen:
+        return f"Entries frozen: {status.frozen}"
+    if status.breaker.level >= Level.HALT:
+        return f"No new entries: the breaker is at {status.breaker.level.name}. Exits and protection go on."
+    if status.sized is not None and status.sized.fraction <= 0:
+        return "Entries in shadow only: the closed trades allow no real size."
+    return ""
+
+
+def _allowed(status: DeskStatus) -> str:
+    throttled = status.breaker.level is Level.THROTTLE
+    return "Entries at high confidence and reduced size only" if throttled else "Entries allowed"
 
 
 def _state_word(status: DeskStatus) -> str:
-    return "HALTED" if status.trading is TradingState.HALTED else "frozen" if status.frozen else "active"
+    if status.trading is TradingState.HALTED:
+        return "HALTED"
+    if status.frozen:
+        return "frozen"
+    level = status.breaker.level
+    return "active" if level < Level.THROTTLE else f"breaker {level.name}"
+
+
+def _risk_line(status: DeskStatus) -> str:
+    """The three that hold the desk back, in one line; what a playbook has no part for is left out."""
+    overridden = ", overridden" if status.breaker.override else ""
+    health = "" if status.health is None else f"; strategy health {severity_word(status.health)}"
+    sized = "" if status.sized is None else f"; size: {sized_words(status.sized)}"
+    return f"Breaker {status.breaker.level.name}{overridden}{health}{sized}"
 
 
 def status_card(status: DeskStatus) -> Card:
@@ -74,89 +92,17 @@ def status_card(status: DeskStatus) -> Card:
         state_line(status),
         f"Realised {money(status.realised)}, unrealised {unrealised}",
         f"{len(status.positions)} open, exposure {amount(status.exposure)}, {len(status.pending)} on the way",
-        *(_position_title(p) for p in status.positions),
+        *(position_title(p) for p in status.positions),
+        f"On paper only: {', '.join(f'{name_of(p.symbol)} {p.direction}' for p in status.shadow)}"
+        if status.shadow
+        else "",
+        _risk_line(status),
         f"Last decision: {status.last_decision}" if status.last_decision else "No decision yet",
-        f"Playbook {status.playbook}, phase {status.phase}",
+        f"Playbook {status.playbook}, phase {status.phase}"
+        + (f", settings version {status.version}" if status.version else ""),
         f"Not armed: {', '.join(f'{c.name} ({c.state})' for c in off)}" if off else "",
-        buttons=(_refresh("status"), Button(label="Positions", data="do:/positions")),
+        buttons=(refresh("status"), Button(label="Positions", data="do:/positions")),
     )
-
-
-def _position_title(view: PositionStatus) -> str:
-    position, quote = view.position, view.quote
-    head = f"{arrow(position.direction)} {name_of(position.symbol)} {position.direction}"
-    if quote is None:
-        return f"{head} {quantity(position.quantity)}, no fresh quote"
-    return f"{head} {percent(position.move(quote.mark))} {money(position.unrealised(quote.mark))}"
-
-
-def _r_of(position: Position, quote: Quote) -> str:
-    return f" ({multiple(position.unrealised(quote.mark) / position.risk)})" if position.risk else ""
-
-
-def _distance(level: Decimal, quote: Quote) -> str:
-    return f"{percent((level - quote.mark) / quote.mark)} from the mark"
-
-
-def _guards(position: Position, quote: Quote | None) -> tuple[str, str]:
-    stop, target = position.protection.stop, position.protection.target
-    if quote is None:
-        return f"Stop {price(stop)}", f"Target {price(target)}"
-    return f"Stop {price(stop)}, {_distance(stop, quote)}", f"Target {price(target)}, {_distance(target, quote)}"
-
-
-def _position_lines(view: PositionStatus, at: datetime) -> tuple[str, ...]:
-    position, quote = view.position, view.quote
-    entry = f"{quantity(position.quantity)} @ {price(position.entry, position.protection.stop)}, {position.leverage}x"
-    mark = "No fresh quote" if quote is None else f"Mark {price(quote.mark)}"
-    gain = "" if quote is None else f", {money(position.unrealised(quote.mark))}{_r_of(position, quote)}"
-    return (
-        entry,
-        f"{mark}{gain}",
-        *_guards(position, quote),
-        f"Protection {position.guard}, open for {span(at - position.opened_at)}",
-        f"Closing: {position.closing} {position.closing_note}" if position.closing else "",
-    )
-
-
-def positions_card(status: DeskStatus) -> Card:
-    views = status.positions
-    if not views:
-        return card("no open position", state_line(status), buttons=(_refresh("positions"),))
-    unrealised = UNKNOWN if status.unrealised is None else money(status.unrealised)
-    lines = [
-        line for v in views for line in (_position_title(v), *_position_lines(v, status.at), f"Id {v.position.id}")
-    ]
-    buttons = (Button(label=name_of(v.position.symbol), data=f"do:/position {v.position.id}") for v in views)
-    return card(f"{len(views)} open, unrealised {unrealised}", *lines, buttons=(_refresh("positions"), *buttons))
-
-
-def position_card(view: PositionStatus, at: datetime) -> Card:
-    position = view.position
-    return card(
-        _position_title(view),
-        *_position_lines(view, at),
-        f"Margin {amount(position.margin)}, at risk {amount(position.risk)} {quote_of(position.symbol)}",
-        f"Fees {money(-position.fees)}, funding {money(position.funding)}",
-        f"Opened {clock(position.opened_at, today=at)} by {position.playbook}, phase {position.plan.phase}",
-        *(f"Armed: {rule}" for rule in view.rules),
-        f"Id {position.id}",
-        buttons=(
-            _refresh(f"position {position.id}"),
-            why_button(position.id),
-            Button(label="Close", data=f"do:/close {position.id}"),
-        ),
-    )
-
-
-def close_lines(view: PositionStatus) -> tuple[str, ...]:
-    """Size, mark and result as they are at this moment: what a closing would settle, before its fee and slippage."""
-    position, quote = view.position, view.quote
-    size = f"{name_of(position.symbol)} {position.direction} {quantity(position.quantity)}, at the market, reduce-only"
-    if quote is None:
-        return size, "No fresh quote: the result cannot be said now"
-    result = f"unrealised {money(position.unrealised(quote.mark))}{_r_of(position, quote)}"
-    return size, f"Mark {price(quote.mark)}, {percent(position.move(quote.mark))}, {result}"
 
 
 def balance_card(status: DeskStatus) -> Card:
@@ -173,7 +119,7 @@ def balance_card(status: DeskStatus) -> Card:
         f"Realised {money(status.realised)}, unrealised {unrealised}",
         wallet,
         f"Exposure {amount(status.exposure)}",
-        buttons=(_refresh("balance"),),
+        buttons=(refresh("balance"),),
     )
 
 
@@ -204,39 +150,28 @@ def _capability(line: Capability, at: datetime) -> str:
     return f"{line.name}: {line.state}{since}" + (f", {line.why}" if line.why else "")
 
 
-def health_card(status: DeskStatus, journal_size: int) -> Card:
+def _health_word(status: DeskStatus) -> str:
     worst = [c for c in status.capabilities if c.state is Armed.DEGRADED]
-    word = f"{len(worst)} degraded" if worst else "all well"
+    ill = status.health is not None and status.health.severity is not Severity.NONE
+    said = (
+        f"{len(worst)} degraded" if worst else "",
+        f"breaker {status.breaker.level.name}" if status.breaker.level is not Level.CLOSED else "",
+        f"strategy {severity_word(status.health)}" if status.health and ill else "",
+    )
+    return ", ".join(s for s in said if s) or "all well"
+
+
+def health_card(status: DeskStatus, journal_size: int, *, monitored: bool) -> Card:
+    """`monitored`: the playbook has a strategy monitor."""
+    unseen = "Strategy health: not looked at yet" if monitored else "The playbook has no strategy monitor"
     return card(
-        f"health: {word}",
+        f"health: {_health_word(status)}",
         state_line(status),
         *(_capability(c, status.at) for c in status.capabilities),
+        *breaker_lines(status.breaker, status.at),
+        *(health_lines(status.health) if status.health else (unseen,)),
+        *(sizing_lines(status.sized) if status.sized else ()),
         f"Journal: {journal_size} entries",
         f"Market time {clock(status.at)}",
-        buttons=(_refresh("health"),),
-    )
-
-
-def phase_card(playbook: Playbook, current: str) -> Card:
-    phases = (
-        f"{p.name}: {p.note or 'no note'}" + (f", {clock(p.starts)} to {clock(p.ends)}" if p.starts and p.ends else "")
-        for p in playbook.phases
-    )
-    return card(f"phase {current}", *phases, "Change it with /phase NAME, or /phase auto for the playbook's dates")
-
-
-def playbook_card(book: Playbook, *, running: bool, others: Sequence[str]) -> Card:
-    exits, limits, sizing = book.exits, book.limits, book.sizing
-    seats = (f"{n.upper()} {s.weight.normalize():f}{'' if s.enabled else ' off'}" for n, s in book.panel.items())
-    return card(
-        f"playbook {book.name}{' (running)' if running else ''}",
-        book.title,
-        f"Universe: {' '.join(book.universe)}",
-        f"Panel: {', '.join(seats)}",
-        f"Trades from confidence {book.judge.min_confidence}, at least {book.judge.min_agreeing} agreeing",
-        f"Leverage {sizing.leverage}x, margin {share(sizing.floor)} to {share(sizing.ceiling)} of equity",
-        f"At most {limits.max_positions} positions, daily loss {share(limits.max_daily_loss)}",
-        f"Target {share(exits.take_profit)}, stop {share(exits.stop_loss)}, held at most {span_text(exits.max_hold)}",
-        f"Looks every {span_text(book.schedule.signals_every)}; settings {book.hash}",
-        f"Others: {', '.join(others)}" if others else "",
+        buttons=(refresh("health"), Button(label="Breaker", data="do:/breaker")),
     )

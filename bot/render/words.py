@@ -3,10 +3,11 @@
 import math
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
 
 from bot.surface import Button, Card
 from trading.model import Direction, Side, base_of
@@ -25,6 +26,9 @@ class RenderContext:
     mode: str = "PAPER"
     market: str = "simulated market"
     zone: tzinfo = UTC
+
+
+Renderer = Callable[[Any, RenderContext], Card | None]  # an event -> its card; None where another card says it
 
 
 def _decimals(value: Decimal) -> int:
@@ -101,13 +105,21 @@ def weight(thousandths: int) -> str:
 
 
 def number(value: float) -> str:
-    """Evidence: four significant digits, never an exponent."""
+    """Evidence: four significant digits, never an exponent. A zero at the end falls away only where nothing was cut:
+    12.9998 reads 13.00, not 13."""
     if not math.isfinite(value):
         return "not a number"
     decimals = min(8, max(0, 3 - math.floor(math.log10(abs(value))))) if value else 0
-    shown = f"{value:,.{decimals}f}"
-    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
-    return "0" if shown == "-0" else shown
+    whole = f"{value:,.{decimals}f}"
+    short = whole.rstrip("0").rstrip(".") if "." in whole else whole
+    if short in ("0", "-0"):
+        return "0"
+    return short if float(short.replace(",", "")) == value else whole
+
+
+def yearly(volatility: Decimal) -> str:
+    """0.4512 -> 45.1% a year."""
+    return f"{rounded(volatility * 100, 1):,f}% a year"
 
 
 def clock(at: datetime, *, today: datetime | None = None, zone: tzinfo = UTC) -> str:
@@ -134,6 +146,22 @@ def arrow(direction: Direction) -> str:
 
 def bought(side: Side) -> str:
     return "bought" if side is Side.BUY else "sold"
+
+
+def factor(value: Decimal) -> str:
+    """What something is multiplied by: x1.3."""
+    return f"x{rounded(value, 2).normalize():f}"
+
+
+def signed(value: float) -> str:
+    """A figure of a feature, with its sign: +0.64."""
+    shown = f"{value:+.2f}"
+    return "0.00" if shown in ("+0.00", "-0.00") else shown
+
+
+def counted(count: int, what: str) -> str:
+    """1 trade, 2 trades."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def quote_of(symbol: str) -> str:

@@ -308,6 +308,64 @@ class VenueContract:
         await bench.venue.cancel(bench.instrument.symbol, guard.target_id)
         assert set(await desk.working()) == {guard.stop_id}
 
+    # --- moving a leg ---
+
+    @pytest.mark.parametrize("side", list(Side))
+    async def test_a_stop_is_moved_in_place_and_guards_at_its_new_level(
+        self, bench: Bench, desk: Desk, side: Side
+    ) -> None:
+        sign = "-" if side is Side.BUY else ""
+        guard = await desk.guard(f"{sign}0.03", "0.04" if side is Side.BUY else "-0.04")
+        entry = await desk.open(side, guard)
+        level = await desk.near(f"{sign}0.01")
+        report = await bench.venue.amend(entry.symbol, guard.stop_id, trigger=level)
+        assert (report.order.client_id, report.order.trigger) == (guard.stop_id, level)
+        working = await desk.working()
+        assert set(working) == {guard.stop_id, guard.target_id}
+        stop = working[guard.stop_id]
+        assert (stop.trigger, stop.quantity, stop.reduce_only) == (level, entry.quantity, True)
+        await bench.move(Decimal(f"{sign}0.015"))
+        assert await desk.held() is None
+        assert (await bench.venue.fills(""))[-1].client_id == guard.stop_id
+
+    async def test_asking_twice_for_the_same_level_is_no_error(self, bench: Bench, desk: Desk) -> None:
+        guard = await desk.guard("-0.03", "0.04")
+        entry = await desk.open(Side.BUY, guard)
+        level = await desk.near("-0.01")
+        first = await bench.venue.amend(entry.symbol, guard.stop_id, trigger=level)
+        again = await bench.venue.amend(entry.symbol, guard.stop_id, trigger=level)
+        assert again.order.trigger == first.order.trigger == level
+        assert len(await desk.working()) == 2
+
+    async def test_a_target_can_be_moved_too(self, bench: Bench, desk: Desk) -> None:
+        guard = await desk.guard("-0.03", "0.04")
+        entry = await desk.open(Side.BUY, guard)
+        await bench.venue.amend(entry.symbol, guard.target_id, trigger=await desk.near("0.01"))
+        await bench.move(Decimal("0.015"))
+        assert await desk.held() is None
+
+    @pytest.mark.parametrize("fraction", ["0.01", "0"])
+    async def test_a_stop_is_not_moved_to_where_the_mark_has_been(
+        self, bench: Bench, desk: Desk, fraction: str
+    ) -> None:
+        guard = await desk.guard("-0.03", "0.04")
+        entry = await desk.open(Side.BUY, guard)
+        with pytest.raises(OrderRejected) as refusal:
+            await bench.venue.amend(entry.symbol, guard.stop_id, trigger=await desk.near(fraction))
+        assert refusal.value.code != "gone"
+        assert (await desk.working())[guard.stop_id].trigger == guard.stop
+        assert await desk.held() == (Direction.LONG, entry.quantity)
+
+    async def test_what_works_no_more_cannot_be_moved(self, bench: Bench, desk: Desk) -> None:
+        guard = await desk.guard("-0.03", "0.04")
+        entry = await desk.open(Side.BUY, guard)
+        await bench.venue.cancel(entry.symbol, guard.stop_id)
+        for client_id in (guard.stop_id, entry.client_id, desk.new_id()):
+            with pytest.raises(OrderRejected) as refusal:
+                await bench.venue.amend(entry.symbol, client_id, trigger=await desk.near("-0.01"))
+            assert refusal.value.code == "gone"
+        assert set(await desk.working()) == {guard.target_id}
+
     # --- funding, updates ---
 
     async def test_funding_is_paid_on_what_is_open(self, bench: Bench, desk: Desk) -> None:

@@ -34,7 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def demo(place: Path, data: str, *more: str) -> subprocess.CompletedProcess[str]:
-    return program.run("demo", "--history", "candles", "--data-dir", data, *more, cwd=place)
+    args = ("demo", "--history", "candles", "--playbook", "busy.toml", "--data-dir", data)
+    return program.run(*args, *more, cwd=place)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +57,13 @@ def figures(place: Path) -> dict[str, Any]:
 # --- what needs no desk -------------------------------------------------------------------------------------------
 
 
+COMMANDS = ("run", "demo", "verify", "export", "playbook")
+
+
 def test_help_and_version_name_every_command(tmp_path: Path) -> None:
     shown = program.run("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    assert all(re.search(rf"^  {name} ", shown.stdout, re.MULTILINE) for name in ("run", "demo", "verify", "playbook"))
+    assert all(re.search(rf"^  {name} ", shown.stdout, re.MULTILINE) for name in COMMANDS)
     version = program.run("--version", cwd=tmp_path)
     assert re.fullmatch(r"gavel, version \d+\.\d+\.\d+\n", version.stdout)
     assert list(tmp_path.iterdir()) == [], "looking leaves nothing behind"
@@ -91,6 +95,47 @@ def test_a_playbook_with_an_unknown_key_is_told_the_nearest(place: Path) -> None
     assert done.returncode == 1
     assert "limits.max_position: unknown key; did you mean 'max_positions'?" in done.stderr
     assert program.run("playbook", "check", "busy.toml", cwd=place).stdout.startswith("busy: fits the schema")
+
+
+def test_every_fault_of_a_playbook_is_named_in_one_go(tmp_path: Path) -> None:
+    bad = program.BUSY.replace("min_confidence = 0.2", "min_confidence = 20").replace('"30m"', '"half an hour"')
+    (tmp_path / "bad.toml").write_text(bad.replace("leverage = 5", "leverage = 500"))
+    done = program.run("playbook", "check", "bad.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "gavel: bad.toml:",
+        "  judge.min_confidence: expected a number above 0 and up to 1, found 20; fractions, not percent: 20 % is 0.2",
+        "  sizing.leverage: 500 is above limits.max_leverage (20)",
+        '  exits.max_hold: expected a length of time above 0, like "90s", "15m", "4h" or "30d", found "half an hour"',
+    ]
+
+
+def test_playbooks_are_listed_and_shown_as_files_that_can_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "data" / "playbooks").mkdir(parents=True)
+    (tmp_path / "data" / "playbooks" / "busy.toml").write_text(program.BUSY)
+    (tmp_path / "data" / "playbooks" / "odd.toml").write_text("name = 7")
+    listed = program.run("playbook", "list", "--data-dir", "data", cwd=tmp_path)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [
+        "busy", "council", "desk", "odd", "sigma", "smt-3.0", "smt-3.1",
+    ]  # fmt: skip
+    assert "odd        faulty: odd.toml: name: expected a name" in listed.stdout
+    for name in ("sigma", "busy"):
+        shown = program.run("playbook", "show", name, "--data-dir", "data", cwd=tmp_path)
+        assert shown.returncode == 0
+        assert "\x1b" not in shown.stdout, "plain in a pipe"
+        (tmp_path / "mine.toml").write_text(shown.stdout)
+        checked = program.run("playbook", "check", "mine.toml", cwd=tmp_path)
+        assert checked.stdout.startswith(f"{name}: fits the schema (settings ")
+        assert checked.stdout.split()[-1].rstrip(")") in shown.stdout.splitlines()[0], "the very same settings"
+    unknown = program.run("playbook", "show", "sgima", cwd=tmp_path)
+    assert (unknown.returncode, unknown.stderr) == (1, "gavel: no playbook 'sgima'; did you mean 'sigma'?\n")
+
+
+def test_what_fits_and_can_never_trade_is_a_note_and_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "busy.toml").write_text(program.BUSY.replace("min_agreeing = 1", "min_agreeing = 3"))
+    done = program.run("playbook", "check", "busy.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "busy:")
+    assert done.stderr.startswith("note: judge.min_agreeing is 3, and fewer personas exist for BTC, ETH, SOL")
 
 
 def test_bad_settings_are_all_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
@@ -171,7 +216,7 @@ def test_a_finished_history_says_so_and_is_not_traded_again(place: Path, figures
 
 def test_a_directory_of_another_market_is_refused(place: Path, text: subprocess.CompletedProcess[str]) -> None:
     before = rows(place, "text", "journal")
-    done = program.run("demo", "--seed", "3", "--data-dir", "text", cwd=place)
+    done = program.run("demo", "--seed", "3", "--playbook", "busy.toml", "--data-dir", "text", cwd=place)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "gavel: text holds a desk of another market (market history: candles); give it a directory of its own"
@@ -246,6 +291,87 @@ def test_verify_tells_a_whole_journal_from_a_changed_one(place: Path, text: subp
         assert (bad.returncode, bad.stdout) == (1, "")
         assert bad.stderr.startswith(found)
     assert program.run("verify", "--data-dir", "nowhere", cwd=place).returncode == 1
+    assert not (place / "nowhere").exists()
+
+
+# --- export -------------------------------------------------------------------------------------------------------
+
+
+def exported(place: Path, kind: str, *more: str) -> list[dict[str, Any]]:
+    done = program.run("export", kind, "--data-dir", "text", *more, cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_what_is_exported_is_what_the_journal_holds(place: Path, text: subprocess.CompletedProcess[str]) -> None:
+    records = read(place / "text")
+    trades = [e.trade for e in records.of(TradeClosed)]
+    with closing(sqlite3.connect(place / "text" / "gavel.db")) as database:
+        made = database.execute("SELECT id, outcome FROM decisions ORDER BY seq").fetchall()
+    assert [(line["decision"], line["outcome"]) for line in exported(place, "decisions")] == made
+    pnl = exported(place, "pnl")
+    assert [(line["decision"], Decimal(line["net"])) for line in pnl] == [(t.id, t.net) for t in trades]
+    assert [Decimal(line["equity"]) for line in pnl] == [e.equity for e in records.of(TradeClosed)]
+    denied = [id for id, outcome in made if outcome == "denied"]
+    violations = exported(place, "safety_violations")
+    assert [line["decision"] for line in violations if line["kind"] == "denied"] == denied
+    assert exported(place, "execution_failures") == []
+
+
+def test_an_export_begins_at_a_time_or_a_span_before_the_newest_record(
+    place: Path, text: subprocess.CompletedProcess[str]
+) -> None:
+    everything = exported(place, "decisions")
+    at = everything[len(everything) // 2]["at"]
+    later = [line for line in everything if line["at"] >= at]
+    assert 0 < len(later) < len(everything)
+    assert exported(place, "decisions", "--since", at) == later
+    assert exported(place, "decisions", "--since", at.removesuffix("Z")) == later
+    assert exported(place, "decisions", "--since", at.replace("Z", "+00:00")) == later
+    last = exported(place, "decisions", "--since", "1h")
+    assert 0 < len(last) < 30
+    assert last == everything[-len(last) :]
+    assert exported(place, "decisions", "--since", "2099-01-01") == []
+
+
+def test_an_export_takes_nothing_from_a_desk_that_is_writing(
+    place: Path, text: subprocess.CompletedProcess[str]
+) -> None:
+    data = shutil.copytree(place / "text", place / "writing")
+    with closing(sqlite3.connect(data / "gavel.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("DELETE FROM journal WHERE seq > 100")
+        done = program.run("export", "decisions", "--data-dir", data, cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == program.run("export", "decisions", "--data-dir", "text", cwd=place).stdout
+
+
+def test_who_has_seen_enough_hears_no_complaint(place: Path, text: subprocess.CompletedProcess[str]) -> None:
+    process = subprocess.Popen(
+        [program.GAVEL, "export", "decisions", "--data-dir", "text"],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=program.environment(),
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    assert json.loads(process.stdout.readline())["kind"] == "decision"
+    process.stdout.close()
+    assert process.wait(program.PATIENCE) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("decisions", "--data-dir", "nowhere"), 1, "no journal in nowhere"),
+        (("decision",), 2, "'decision' is not one of"),
+        (("pnl", "--since", "yesterday"), 2, "'yesterday' is neither a time like"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_words(place: Path, args: tuple[str, ...], code: int, said: str) -> None:
+    done = program.run("export", *args, cwd=place)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in " ".join(done.stderr.split())
     assert not (place / "nowhere").exists()
 
 

@@ -40,6 +40,12 @@ ANSWERS = {
     "why {id}": "Tally",
     "ask {id} why": "Verdict",
     "phase": "phase base",
+    "undo": "There is nothing to undo",
+    "market BTC": "Features, ",
+    "regime": "regimes: ",
+    "exposure": "exposure ",
+    "breaker": "breaker [A-Z]+",
+    "shadow": "no playbook runs in shadow",
     "playbook": r"playbook busy \(running\)",
     "alerts": "alerts here",
     "health": "health: all well",
@@ -169,6 +175,7 @@ async def every_command_is_answered(bot: Bot, people: list[Person], opened: Mess
     await ask_all(people[-1], [halt, resume])
     results = {event.text.partition(" ")[0]: event.result for event in read(bot.data).of(CommandRun)}
     asked = {name: "confirmation asked" if name in ("/close", "/resume") else "done" for name in results}
+    asked["/undo"] = "refused: There is nothing to undo."
     assert results == asked
     assert len(results) == len(COMMANDS)
 

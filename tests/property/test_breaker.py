@@ -30,7 +30,7 @@ from trading.breaker import (
 )
 from trading.errors import IllegalTransition
 from trading.health import Severity
-from trading.policies import BreakerPolicy
+from trading.risk_policies import BreakerPolicy
 
 POLICY = BreakerPolicy()
 COOL = {Level.ALERT: POLICY.cool_alert, Level.THROTTLE: POLICY.cool_throttle, Level.HALT: POLICY.cool_halt}

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -13,10 +14,16 @@ from hypothesis import strategies as st
 
 from storage.codec import from_json, from_row, to_json, to_row
 from tests.strategies import events, of
-from trading.decision import Abstention, Decision, Evidence, Opinion
+from trading import decision
+from trading.breaker import BreakerState, Level
+from trading.decision import Abstention, Decision, Denied, Opinion
 from trading.errors import BadRecord
+from trading.exit_plan import ExitPlan, Memory, StopMove
+from trading.health import Health
 from trading.messages import EVENTS, BooksAgreed, DecisionMade, DeskStarted
-from trading.model import DeskState, Fill, FundingPayment, Order, Position, Trade
+from trading.model import Fill, FundingPayment, Order, Position, Trade
+from trading.risk.expectancy import Evidence
+from trading.state import Amendment, DeskState, Samples
 
 AT = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
@@ -44,6 +51,57 @@ def test_every_entity_is_read_as_its_row_was_written(cls: type) -> None:
         assert from_row(cls, to_row(value)) == value
 
     check()
+
+
+INSIDE = [BreakerState, Samples, Evidence, Health, Memory, StopMove, ExitPlan, Amendment, Denied]
+
+
+@pytest.mark.parametrize("cls", INSIDE, ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
+def test_what_states_and_events_hold_is_read_as_it_was_written(cls: type) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(of(cls))
+    def check(value: object) -> None:
+        assert from_json(cls, to_json(value)) == value
+
+    check()
+
+
+def test_a_level_is_written_as_its_rank_and_read_as_itself() -> None:
+    """An IntEnum: equal to its number, so that a number alone would pass for it."""
+    read = from_json(BreakerState, to_json(BreakerState(level=Level.HALT)))
+    assert read.level is Level.HALT
+    assert b'"level":3' in to_json(BreakerState(level=Level.HALT))
+    with pytest.raises(BadRecord):
+        from_json(Level, b"9")
+
+
+def test_evidence_by_playbook_is_read_by_playbook() -> None:
+    """A column that is a dict of records, with tuples of decimals in them."""
+    evidence = {"smt-3.1": Evidence(trades=(Decimal("-1.50"), Decimal("2e-8")), stopped=True), "desk": Evidence()}
+    state = DeskState(desk="gavel", playbook="desk", start_equity=Decimal(1), evidence=evidence)
+    row = to_row(state)
+    assert isinstance(row["evidence"], str)
+    assert from_row(DeskState, row).evidence == evidence
+
+
+def test_a_column_that_has_changed_is_written_anew() -> None:
+    """The text of the last value is kept by the value itself, and a dict may change where it stands."""
+    state = DeskState(desk="gavel", playbook="desk", start_equity=Decimal(1), overrides={"a": "1"})
+    assert to_row(state)["overrides"] == '{"a":"1"}'
+    state.overrides["a"] = "2"
+    assert to_row(state)["overrides"] == '{"a":"2"}'
+
+
+def test_two_threads_that_write_at_once_write_each_their_own() -> None:
+    """A shadow desk has a writer thread of its own, and the same classes."""
+
+    def rows(start: int) -> list[bool]:
+        samples = [Samples(latencies=(Decimal(n),)) for n in range(start, start + 300)]
+        desks = [DeskState(desk="d", playbook="p", start_equity=Decimal(1), samples=s) for s in samples]
+        return [from_row(DeskState, to_row(desk)) == desk for desk in desks]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(all(found) for found in pool.map(rows, range(0, 4000, 1000)))
 
 
 @settings(max_examples=50, deadline=None)
@@ -74,8 +132,8 @@ def test_text_form() -> None:
     assert to_json(Decimal("0.00000100")) == b'"0.00000100"'
 
 
-def _evidence(value: float, as_of: datetime = AT) -> Evidence:
-    return Evidence(label="RSI(14)", value=value, as_of=as_of)
+def _evidence(value: float, as_of: datetime = AT) -> decision.Evidence:
+    return decision.Evidence(label="RSI(14)", value=value, as_of=as_of)
 
 
 def _opinion(value: float) -> Opinion:
@@ -83,7 +141,7 @@ def _opinion(value: float) -> Opinion:
 
 
 def test_a_numpy_float_is_a_float() -> None:
-    assert from_json(Evidence, to_json(_evidence(np.float64(0.1)))) == _evidence(0.1)
+    assert from_json(decision.Evidence, to_json(_evidence(np.float64(0.1)))) == _evidence(0.1)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -6,8 +6,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.policies import ExpectancyPolicy
 from trading.risk.expectancy import Evidence, Method, damp, is_stopped, measure, risk_fraction, size
+from trading.risk_policies import ExpectancyPolicy
 
 D = Decimal
 nets = st.integers(-(10**8), 10**8).map(lambda n: D(n) / 10**4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.builders import BTC, NOW
 from trading.health import Finding, Metric, Severity, examine, grade
 from trading.model import Direction, ExitReason, PositionId, Trade
-from trading.policies import HealthPolicy
+from trading.risk_policies import HealthPolicy
 
 POLICY = HealthPolicy()
 START = Decimal(100_000)

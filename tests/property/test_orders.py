@@ -65,7 +65,9 @@ class OneOrder(RuleBasedStateMachine):
         assert self.order.status.final == (not ORDER_TRANSITIONS[self.order.status])
 
 
-CALLS = st.sampled_from(["submit", "cancel", "order", "open_orders", "positions", "balance", "fills", "funding"])
+CALLS = st.sampled_from(
+    ["submit", "amend", "cancel", "order", "open_orders", "positions", "balance", "fills", "funding"]
+)
 FAULTS = st.sampled_from(
     [
         (VenueDown("no route"), "before"),
@@ -86,6 +88,15 @@ def a_path(start: float, moves: list[int]) -> list[Any]:
     return bars
 
 
+# Everything that touches an open position on its way: its stop moved twice, parts closed.
+MANAGED: dict[str, Any] = {
+    "max_hold": timedelta(seconds=20),
+    "trailing": {},
+    "break_even": "0.01",
+    "partials": [{"at": "0.01", "share": "0.25"}, {"at": "0.02", "share": "0.5"}],
+}
+
+
 class WholeDesk(RuleBasedStateMachine):
     """A desk, a venue that fails in every way it can, an owner who interferes, and a process that dies."""
 
@@ -104,7 +115,7 @@ class WholeDesk(RuleBasedStateMachine):
         moves = [0] * 3 + [((seed * (n + 7) * 7919) % 81) - 40 for n in range(BARS)]
         btc = a_series(a_path(60000.0, moves), volume=volume)
         eth = a_series(a_path(3000.0, moves[:3] + moves[:2:-1]), symbol=ETH, volume=volume)
-        house = a_house(limits={"max_daily_loss": D(1), "max_positions": 2}, exits={"max_hold": timedelta(seconds=20)})
+        house = a_house(limits={"max_daily_loss": D(1), "max_positions": 2}, exits=MANAGED)
         self.bench = self.do(a_desk(btc, eth, playbook=house))
 
     @rule(n=st.integers(1, 6))
@@ -131,6 +142,10 @@ class WholeDesk(RuleBasedStateMachine):
     @rule(code=st.sampled_from(["insufficient_margin", "protection"]))
     def the_venue_refuses(self, code: str) -> None:
         self.bench.trouble.on("submit", OrderRejected("no", code=code), leg=Leg.ENTRY)
+
+    @rule(move=st.booleans())
+    def the_venue_refuses_a_move_or_a_part(self, move: bool) -> None:
+        self.bench.trouble.on("amend" if move else "submit", OrderRejected("no"), leg=None if move else Leg.PARTIAL)
 
     @rule(silent=st.booleans())
     def the_stream_breaks_or_mends(self, silent: bool) -> None:
@@ -244,6 +259,9 @@ class WholeDesk(RuleBasedStateMachine):
         assert book.booked == (await bench.venue.balance()).wallet
         guards = {i for p in book.positions.values() for i in (p.protection.stop_id, p.protection.target_id)}
         assert guards >= await bench.working()
+        levels = {p.protection.stop_id: p.protection.stop for p in book.positions.values()}
+        working = {t.order.client_id: t.order.trigger for t in bench.venue._account.all_resting()}
+        assert all(working.get(i, level) == level for i, level in levels.items())
         assert all(p.guard is Guard.CONFIRMED or p.closing for p in book.positions.values())
         assert book.state.realised == sum(t.net for t in bench.trades)
         assert bench.journal.positions == book.positions

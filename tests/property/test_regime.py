@@ -8,11 +8,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trading.exit_plan import Regime
 from trading.market.features import Features, build
-from trading.market.regime import Regime, multiplier, regime_at, regimes, usual_volatility, window_median
+from trading.market.regime import multiplier, regime_at, regimes, usual_volatility, window_median
 from trading.market.series import Series
 from trading.model import Symbol
-from trading.policies import RegimePolicy
+from trading.risk_policies import RegimePolicy
 
 MS = timedelta(milliseconds=1)
 EVIDENCE = ("adx", "garman_klass", "ema9", "ema20", "ema50")
@@ -84,8 +85,8 @@ def one_by_one(features: Features, policy: RegimePolicy) -> list[Regime | None]:
 
 POLICIES = st.builds(
     RegimePolicy,
-    trend_adx=st.sampled_from([Decimal(30), Decimal(20), Decimal(10)]),
-    quiet_adx=st.sampled_from([Decimal(20), Decimal(30)]),
+    trend_adx=st.sampled_from([Decimal(30), Decimal(25), Decimal(21)]),
+    quiet_adx=st.sampled_from([Decimal(20), Decimal(10)]),
     volatile=st.sampled_from([Decimal("0.8"), Decimal("0.5")]),
     median_over=st.sampled_from([timedelta(days=30), timedelta(hours=8), timedelta(days=2)]),
 )

@@ -9,8 +9,16 @@ from bot import explain
 from bot.render import RenderContext, render_event, words
 from bot.surface import Card
 from tests.strategies import events
-from trading.decision import Approved, Decision
-from trading.messages import DecisionMade, Event, ExitTriggered, ProtectionConfirmed, ProtectionFailed
+from trading.decision import Approved, Decision, Denied, Plan
+from trading.messages import (
+    DecisionMade,
+    Event,
+    ExitTriggered,
+    PartialTriggered,
+    ProtectionConfirmed,
+    ProtectionFailed,
+    ShadowOpened,
+)
 
 slow = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -33,7 +41,9 @@ def could_be(event: Event) -> bool:
     match event:
         case ProtectionConfirmed(position=p) | ProtectionFailed(position=p) | ExitTriggered(position=p):
             return p.cost != 0
-        case DecisionMade(decision=Decision(gate=Approved(plan=plan))):
+        case PartialTriggered(position=p) | ShadowOpened(position=p):
+            return p.cost != 0
+        case DecisionMade(decision=Decision(gate=Approved(plan=plan) | Denied(would=Plan() as plan))):
             return plan.price != 0
     return True
 

@@ -10,7 +10,6 @@ import pytest
 
 from storage.codec import from_json, to_json
 from tests.builders import NOW
-from trading import breaker
 from trading.breaker import (
     ACCOUNTS,
     RESETS,
@@ -37,7 +36,8 @@ from trading.breaker import (
 from trading.decision import MICRO
 from trading.errors import IllegalTransition
 from trading.health import Severity
-from trading.policies import BreakerPolicy, Trigger
+from trading.risk_policies import BreakerPolicy, Trigger
+from trading.tripwires import READINGS
 
 D = Decimal
 POLICY = BreakerPolicy()
@@ -169,7 +169,7 @@ def test_every_cell_of_the_policy_has_a_row() -> None:
     cells = {(wire, level) for wire, trigger in known.items() for level in begins(trigger)}
     assert cells == {(row.wire, row.level) for row in TABLE}
     assert len(TABLE) == len(cells)
-    assert set(known) == set(Tripwire) == set(breaker.READINGS)
+    assert set(known) == set(Tripwire) == set(READINGS)
 
 
 def test_every_trigger_of_the_policy_has_a_tripwire() -> None:

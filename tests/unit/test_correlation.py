@@ -12,7 +12,7 @@ from tests.builders import NOW
 from trading.market.correlation import ENOUGH, HOUR, Correlations, measure
 from trading.market.series import MS, Floats, Series, aggregate, to_ms
 from trading.model import Symbol, base_of
-from trading.policies import PortfolioLimits
+from trading.risk_policies import PortfolioLimits
 from trading.venues.history import load
 
 D = Decimal

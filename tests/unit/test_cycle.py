@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.builders import BTC, ETH, NOW
-from tests.desks import HOUR, Bench, a_desk, a_feed, a_house, a_series, two_markets, until
+from tests.desks import COOLS_FAST, HOUR, Bench, a_desk, a_feed, a_house, a_series, two_markets, until
 from trading.decision import Abstention, Approved, Decision, Denied
 from trading.errors import JournalUnwritable, VenueDown
+from trading.exit_plan import NO_EVIDENCE
 from trading.judge import judge
-from trading.market.features import build
-from trading.market.feed import Chapter, Feed
+from trading.market.feed import Feed
+from trading.market.view import View
 from trading.messages import Decide, Halt, OrderIntended
 from trading.model import Direction, ExitReason, Leg, OrderStatus
 
@@ -120,7 +121,10 @@ async def test_an_entry_carries_its_exits_and_its_guard() -> None:
     bench = await a_desk()
     await bench.enter()
     (entry,) = bench.trouble.sent(Leg.ENTRY)
-    assert entry.plan == bench.playbook.exits.plan("base")
+    exits = bench.playbook.exits
+    assert entry.plan == exits.plan(
+        phase="base", stop_loss=D("0.025"), take_profit=D("0.05"), entered=NO_EVIDENCE, budget=D(0)
+    )
     assert entry.protection
     assert (entry.protection.stop, entry.protection.target) == (D(58500), D(63000))
     assert (entry.leverage, entry.reduce_only) == (10, False)
@@ -135,11 +139,12 @@ async def test_an_instrument_that_is_taken_is_not_thought_about() -> None:
     assert len(bench.script.asked) == asked
 
 
-async def test_an_instrument_outside_the_universe_is_denied() -> None:
+async def test_an_instrument_outside_the_universe_is_not_thought_about() -> None:
     bench = await a_desk(*two_markets(), playbook=a_house(universe=("BTC",)))
-    bench.script.long(ETH)
-    await bench.decide(ETH)
-    assert denial(decisions(bench)[0]) == "symbol"
+    bench.script.long(ETH, BTC)
+    await bench.decide(ETH, BTC)
+    assert [d.symbol for d in decisions(bench)] == [BTC]
+    assert {symbol for symbol, _ in bench.script.asked} == {BTC}
 
 
 async def test_a_persona_that_breaks_is_missing_and_not_a_vote() -> None:
@@ -188,7 +193,7 @@ async def test_a_venue_lost_while_the_panel_thinks_freezes_what_comes_of_it() ->
 
 
 async def test_a_journal_that_refuses_sends_nothing_and_gives_the_slot_back() -> None:
-    bench = await a_desk()
+    bench = await a_desk(playbook=a_house(breaker=COOLS_FAST))
     bench.journal.refusing = True
     bench.script.long()
     with pytest.raises(JournalUnwritable):
@@ -196,6 +201,8 @@ async def test_a_journal_that_refuses_sends_nothing_and_gives_the_slot_back() ->
     assert bench.desk.book.orders == {}
     assert not bench.trouble.sent()
     bench.journal.refusing = False
+    await bench.sweep()
+    await bench.step(4)
     await bench.decide()
     assert bench.desk.book.on(BTC)
 
@@ -236,24 +243,20 @@ async def test_an_equity_that_is_not_known_denies_entries() -> None:
     bench.script.long(ETH)
     await bench.decide(ETH)
     last = decisions(bench)[-1]
-    assert (last.symbol, denial(last)) == (ETH, "books")
-    assert "equity is not known" in last.gate.reason  # type: ignore[union-attr]
+    assert (last.symbol, denial(last)) == (ETH, "facts known")
+    assert last.gate.reason == "not known: equity"  # type: ignore[union-attr]
 
 
 async def test_a_bar_that_is_still_open_is_not_decided_on() -> None:
     """The indicators stand on bars of five seconds: between two of them the last closed one is used."""
     fine = a_series([60000 + n for n in range(12)])
-    coarse = a_series([60004, 60009], every=5 * SECOND, begins=BEGINS)
-    chapter = Chapter(paths={BTC: fine}, features={BTC: build(coarse)}, funding={})
-    bench_feed = Feed(
-        chapters=lambda _: iter([chapter]), instruments=a_feed(fine).instruments(), source="t", spread=D(0)
-    )
-    steps = bench_feed.steps()
+    feed = a_feed(fine)
+    view = View(feed, a_house(schedule={"bar": "5s"}))
     rows = {}
-    for step in steps:
+    for step in feed.steps():
         second = (step.at - BEGINS) // SECOND
         if second >= 5:
-            rows[second] = bench_feed.snapshot(BTC).row
+            rows[second] = view.snapshot(BTC).row
     assert rows == {5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 1, 11: 1, 12: 1}
 
 

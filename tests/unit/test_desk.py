@@ -15,7 +15,7 @@ from storage.database import Database
 from storage.journal import SqlJournal
 from storage.verify import Verified, verify
 from tests.builders import BTC, ETH, NOW
-from tests.desks import HOUR, Bench, a_desk, a_funding, a_house, a_series, two_markets, until
+from tests.desks import COOLS_FAST, HOUR, Bench, a_desk, a_funding, a_house, a_series, two_markets, until
 from trading.clock import SystemClock
 from trading.decision import Denied
 from trading.errors import Misuse, VenueDown
@@ -224,7 +224,7 @@ async def test_who_asked_for_a_close_may_go_away_while_it_waits() -> None:
 
 
 async def test_a_journal_that_cannot_write_stops_entries_and_they_go_on_when_it_can() -> None:
-    bench = await a_desk()
+    bench = await a_desk(playbook=a_house(breaker=COOLS_FAST | {"cool_halt": 3 * SECOND}))
     bench.journal.refusing = True
     bench.script.long()
     await bench.decide()
@@ -234,6 +234,9 @@ async def test_a_journal_that_cannot_write_stops_entries_and_they_go_on_when_it_
     assert journal.state is Armed.DEGRADED
     bench.journal.refusing = False
     await bench.step()
+    await bench.decide()
+    assert last_rule(bench) == "circuit breaker"  # writable again, and still cooling down
+    await bench.step(4)
     await bench.decide()
     assert bench.desk.book.on(BTC)
     assert all(c.state is Armed.ARMED for c in bench.desk.status().capabilities)

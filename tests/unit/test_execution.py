@@ -10,11 +10,12 @@ import pytest
 
 from storage.database import Database
 from storage.journal import SqlJournal
-from tests.builders import BTC, ETH, a_fill, a_position, an_order
+from tests.builders import BTC, ETH, a_fill, a_position, a_quote, an_order
 from tests.desks import HOUR, Bench, MemoryJournal, a_desk, a_funding, a_house, a_series, payments, two_markets, until
 from trading.clock import SystemClock
 from trading.errors import OrderRejected, UnknownOutcome, VenueDown
-from trading.execution import _guards as guards
+from trading.exit_plan import StopKind, StopMove
+from trading.guarding import guard_levels, guards
 from trading.messages import (
     Decide,
     ExitTriggered,
@@ -24,12 +25,17 @@ from trading.messages import (
     OrderIntended,
     OrderReport,
     OrderUncertain,
+    PartialTriggered,
     PositionOpened,
     ProtectionConfirmed,
     ProtectionFailed,
+    StopMoved,
+    StopNotMoved,
     TradeClosed,
 )
 from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderKind, OrderStatus, Side, Symbol
+from trading.playbook import Playbook
+from trading.steps import Reduce
 from trading.venues.paper_rules import PaperRules
 
 D = Decimal
@@ -343,8 +349,8 @@ async def test_a_stop_at_the_targets_level_is_no_guard() -> None:
     guard = position.protection
     at_target = an_order(client_id=guard.stop_id, side=Side.SELL, kind=OrderKind.STOP, trigger=guard.target, price=None)
     stop = replace(at_target, reduce_only=True, leg=Leg.STOP, protection=None, plan=None)
-    assert not guards(position, stop, guard.stop)
-    assert guards(position, replace(stop, trigger=guard.stop), guard.stop)
+    assert not guards(position, stop, (guard.stop,))
+    assert guards(position, replace(stop, trigger=guard.stop), (guard.stop,))
 
 
 async def test_protection_that_cannot_be_read_is_no_protection() -> None:
@@ -550,6 +556,470 @@ async def test_liquidation_closes_the_trade_with_its_reason() -> None:
     assert trade.net >= -position.margin - position.fees
     assert (await bench.venue.balance()).wallet == bench.desk.book.booked
     assert await nothing_is_left(bench)
+
+
+# --- the stop is moved ------------------------------------------------------------------------------------------------
+
+# Up 1 %, where the stop goes to 60060.1, and then as the test wants.
+UP = [60000, 60000, *[60700] * 12]
+
+
+def break_even_house() -> Playbook:
+    return a_house(exits={"break_even": "0.01"})
+
+
+async def stop_of(bench: Bench) -> Order:
+    """The one stop that works at the venue."""
+    (stop,) = [t.order for t in bench.venue._account.all_resting() if t.order.kind is OrderKind.STOP]
+    return stop
+
+
+async def test_a_stop_is_moved_in_place_and_the_wish_is_in_the_journal_before() -> None:
+    bench = await a_desk(a_series(UP), playbook=break_even_house())
+    found: list[StopMove | None] = []
+
+    async def look(order: Order | None) -> None:
+        (kept,) = (await bench.journal.load()).positions
+        assert order
+        found.append(kept.moving)
+        assert (order.trigger, kept.protection.stop) == (D(58500), D(58500)), "until then the old one stands"
+
+    bench.trouble.on("amend", look)
+    before = await bench.enter()
+    await bench.step(3)
+    assert [move and move.level for move in found] == [D("60060.1")]
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.moving, position.protection.stop) == (None, D("60060.1"))
+    assert (await stop_of(bench)).trigger == D("60060.1")
+    assert (await stop_of(bench)).client_id == before.protection.stop_id
+    assert bench.desk.book.orders[before.protection.stop_id].trigger == D("60060.1")
+    (moved,) = bench.told(StopMoved)
+    assert (moved.before, moved.kind, moved.position) == (D(58500), StopKind.BREAK_EVEN, position)
+    assert [call for call, _ in bench.trouble.calls].count("amend") == 1
+    await bench.step(4)
+    assert len(bench.told(StopMoved)) == 1
+
+
+async def test_a_moved_stop_that_fills_names_what_it_was_moved_for_and_costs_nothing() -> None:
+    bench = await a_desk(a_series([*UP[:4], (60700, 60700, 59000, 59000), 59000]), playbook=break_even_house())
+    position = await bench.enter()
+    await bench.step(5)
+    (trade,) = bench.trades
+    assert (trade.reason, trade.exit) == (ExitReason.BREAK_EVEN, D("60060.1"))
+    assert trade.note == "break-even stop at 60060.1 on the venue"
+    assert 0 <= trade.net < D("0.1") * trade.quantity, "both fees are earned, to the tick"
+    assert trade.r == (trade.net / (1500 * position.quantity)).quantize(D("0.0001")), "R is of the first stop"
+    assert await nothing_is_left(bench)
+
+
+@pytest.mark.parametrize("error", [VenueDown("no route"), TIMED_OUT])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_move_without_an_answer_is_asked_for_again_until_it_stands(error: Exception, when: str) -> None:
+    if isinstance(error, VenueDown) and when == "after":
+        return
+    bench = await a_desk(a_series(UP), playbook=break_even_house())
+    await bench.enter()
+    bench.trouble.on("amend", error, when=when, times=4)
+    bench.trouble.on("open_orders", VenueDown("no route"))
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.moving
+    assert position.protection.stop == D(58500)
+    assert (await stop_of(bench)).trigger == (D("60060.1") if when == "after" else D(58500))
+    await bench.step(6)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.moving, position.protection.stop, position.guard) == (None, D("60060.1"), Guard.CONFIRMED)
+    assert (await stop_of(bench)).trigger == D("60060.1")
+    assert len(bench.told(StopMoved)) == 1
+    assert not bench.told(ProtectionFailed)
+
+
+async def test_a_move_that_cannot_be_read_back_waits() -> None:
+    bench = await a_desk(a_series(UP), playbook=break_even_house())
+    await bench.enter()
+    bench.trouble.on("amend", TIMED_OUT, when="after")
+    bench.trouble.on("open_orders", VenueDown("no route"), times=3)
+    await bench.step(4)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.moving
+    await bench.step(1)
+    assert len(bench.told(StopMoved)) == 1
+    assert [call for call, _ in bench.trouble.calls].count("amend") == 1, "it was read, not asked for again"
+
+
+async def test_a_refused_move_leaves_the_old_stop_and_is_not_asked_for_again_and_again() -> None:
+    bench = await a_desk(a_series([*UP[:8], 60500, 60500, 60700, 60700, 60700]), playbook=break_even_house())
+    await bench.enter()
+    bench.trouble.on("amend", OrderRejected("not now", code="busy"))
+    await bench.step(6)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.moving, position.protection.stop, position.guard) == (None, D(58500), Guard.CONFIRMED)
+    (refused,) = bench.told(StopNotMoved)
+    assert (refused.wanted, refused.reason, refused.position.memory.refused) == (D("60060.1"), "not now", D("60060.1"))
+    assert (await stop_of(bench)).trigger == D(58500)
+    await bench.step(4)
+    assert len(bench.told(StopMoved)) == 1, "the move was reached anew"
+
+
+async def test_a_stop_that_is_gone_when_it_is_to_be_moved_is_missed_and_the_position_closed() -> None:
+    bench = await a_desk(a_series([*UP, *[60700] * 12]), playbook=break_even_house())
+    position = await bench.enter()
+    bench.trouble.lose_updates = True
+    await bench.venue.cancel(BTC, position.protection.stop_id)
+    bench.trouble.lose_updates = False
+    await bench.step(2)
+    assert len(bench.told(StopNotMoved)) == 1
+    doubted = bench.desk.book.on(BTC)
+    assert doubted
+    assert doubted.guard is Guard.PENDING
+    await bench.step(11)
+    assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
+    assert await nothing_is_left(bench)
+
+
+async def test_a_stop_that_is_gone_while_its_move_is_unanswered_is_missed() -> None:
+    bench = await a_desk(a_series([*UP, *[60700] * 20]), playbook=break_even_house())
+    position = await bench.enter()
+    bench.trouble.on("amend", TIMED_OUT, times=99)
+    await bench.step(2)
+    bench.trouble.lose_updates = True
+    await bench.venue.cancel(BTC, position.protection.stop_id)
+    bench.trouble.lose_updates = False
+    await bench.step(11)
+    assert [t.reason for t in bench.trades] == [ExitReason.UNPROTECTED]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_crash_while_a_stop_is_moved_goes_on_with_it(when: str) -> None:
+    bench = await a_desk(a_series(UP), playbook=break_even_house())
+    await bench.enter()
+    await bench.step()
+    bench.trouble.on("amend", asyncio.Event(), when=when)
+    playing = asyncio.create_task(bench.step())
+    await until(lambda: "amend" in [call for call, _ in bench.trouble.calls])
+    playing.cancel()
+    await bench.restart()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.moving
+    await bench.step()
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.moving, position.protection.stop) == (None, D("60060.1"))
+    assert (await stop_of(bench)).trigger == D("60060.1")
+
+
+async def test_a_guard_is_seen_at_either_level_while_its_stop_is_moved() -> None:
+    position = a_position(moving=StopMove(level=D(59000), kind=StopKind.TRAILING, note=""))
+    (stop_id, levels), (target_id, target) = guard_levels(position)
+    assert (stop_id, levels) == (position.protection.stop_id, (D(58500), D(59000)))
+    assert (target_id, target) == (position.protection.target_id, (D(63000),))
+
+
+async def test_a_stop_is_confirmed_at_its_new_level_after_its_answer_was_lost() -> None:
+    """The guard comes into doubt while the move is unanswered: at the venue it stands at the new level already."""
+    bench = await a_desk(a_series(UP), playbook=break_even_house())
+    position = await bench.enter()
+    bench.trouble.on("amend", TIMED_OUT, when="after")
+    await bench.step(2)
+    await bench.desk.execution.doubt(position.id)
+    await bench.step(2)
+    now = bench.desk.book.on(BTC)
+    assert now
+    assert (now.guard, now.moving, now.protection.stop) == (Guard.CONFIRMED, None, D("60060.1"))
+
+
+@pytest.mark.parametrize(
+    ("low", "when", "reason", "exit_"),
+    [
+        (59000, "after", ExitReason.BREAK_EVEN, "60060.1"),  # it had arrived, unheard
+        (58000, "before", ExitReason.STOP_LOSS, "58500"),  # it had not
+    ],
+)
+async def test_a_stop_that_fills_while_its_move_is_unanswered_says_where_it_stood(
+    low: int, when: str, reason: ExitReason, exit_: str
+) -> None:
+    bars = [*UP[:3], (60700, 60700, low, low), low, low]
+    bench = await a_desk(a_series(bars), playbook=break_even_house())
+    await bench.enter()
+    bench.trouble.on("amend", TIMED_OUT, when=when, times=9)
+    bench.trouble.on("open_orders", VenueDown("no route"), times=2)
+    await bench.step(4)
+    (trade,) = bench.trades
+    assert (trade.reason, trade.exit) == (reason, D(exit_))
+    assert exit_ in trade.note
+    assert await nothing_is_left(bench)
+
+
+async def test_a_move_that_is_under_way_is_dropped_when_the_position_is_closed() -> None:
+    bench = await a_desk(a_series(UP), playbook=break_even_house())
+    await bench.enter()
+    bench.trouble.on("amend", TIMED_OUT, times=9)
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.moving
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.desk.settle()
+    assert [t.reason for t in bench.trades] == [ExitReason.MANUAL]
+    assert await nothing_is_left(bench)
+
+
+# --- a part is closed -------------------------------------------------------------------------------------------------
+
+PARTS = {"partials": [{"at": "0.02", "share": "0.25"}, {"at": "0.04", "share": "0.5"}]}
+RISE = [60000, 60000, 61200, 61200, 62400, 62400, 62400]
+
+
+async def part_bench(*bars: float | tuple[float, float, float, float], volume: float = 1e4) -> Bench:
+    return await a_desk(a_series([*(bars or RISE)], volume=volume), playbook=a_house(exits=PARTS))
+
+
+async def test_parts_are_closed_at_their_steps_with_ids_of_their_own() -> None:
+    bench = await part_bench()
+    entered = await bench.enter()
+    await bench.step(5)
+    position = bench.desk.book.on(BTC)
+    assert position
+    first, second = bench.trouble.sent(Leg.PARTIAL)
+    assert (entered.quantity, first.quantity, second.quantity) == (D("0.133"), D("0.033"), D("0.066"))
+    assert position.quantity == D("0.034")
+    assert (await bench.held())[BTC] == D("0.034")
+    assert [o.client_id[-2:] for o in (first, second)] == ["p0", "p1"]
+    assert all(o.reduce_only and o.side is Side.SELL for o in (first, second))
+    assert [e.quantity for e in bench.told(PartialTriggered)] == [first.quantity, second.quantity]
+    assert (position.memory.partials, position.guard, position.closing) == (2, Guard.CONFIRMED, None)
+    assert bench.desk.frozen == ""
+
+
+async def test_the_intent_of_a_part_and_the_count_of_its_step_are_one_entry() -> None:
+    bench = await part_bench()
+    await bench.enter()
+    found: list[tuple[int, list[OrderStatus]]] = []
+
+    async def look(order: Order | None) -> None:
+        kept = await bench.journal.load()
+        parts = [o.status for o in kept.orders if o.leg is Leg.PARTIAL]
+        found.append((kept.positions[0].memory.partials, parts))
+
+    bench.trouble.on("submit", look, leg=Leg.PARTIAL)
+    await bench.step(2)
+    assert found == [(1, [OrderStatus.INTENDED])]
+
+
+async def test_two_steps_that_are_reached_at_once_are_one_order() -> None:
+    bench = await part_bench(60000, 60000, 62400, 62400)
+    await bench.enter()
+    await bench.step(3)
+    (order,) = bench.trouble.sent(Leg.PARTIAL)
+    assert (order.quantity, order.client_id[-2:]) == (D("0.099"), "p1")
+
+
+async def test_while_one_part_is_on_its_way_no_other_is_sent() -> None:
+    bench = await part_bench(60000, 60000, 61200, *[62400] * 45)
+    await bench.enter()
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.PARTIAL, when="after")
+    bench.trouble.on("order", VenueDown("no route"), times=5)
+    bench.trouble.lose_updates = True
+    await bench.step(5)
+    assert len(bench.trouble.sent(Leg.PARTIAL)) == 1
+    await bench.step(10)
+    assert [o.quantity for o in bench.trouble.sent(Leg.PARTIAL)] == [D("0.033"), D("0.066")]
+    assert (await bench.held())[BTC] == D("0.034")
+
+
+async def test_what_is_left_after_a_part_is_stopped_out_in_one_trade() -> None:
+    bench = await part_bench(60000, 60000, 61200, 61200, (61200, 61200, 58000, 58000), 58000)
+    await bench.enter()
+    await bench.step(5)
+    (trade,) = bench.trades
+    assert (trade.reason, trade.quantity) == (ExitReason.STOP_LOSS, D("0.133"))
+    assert trade.gross == D("0.033") * 1200 - D("0.100") * 1500
+    assert statuses(bench, Leg.STOP)[-1] is OrderStatus.FILLED, "it was for more than was left, and did all it could"
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert await nothing_is_left(bench)
+
+
+async def test_a_last_step_that_closes_all_is_named_so() -> None:
+    plan = {"partials": [{"at": "0.02", "share": "0.5"}, {"at": "0.04", "share": "0.5"}]}
+    bench = await a_desk(a_series(RISE), playbook=a_house(exits=plan), step=D("0.001"), start="9023")
+    position = await bench.enter()
+    assert position.quantity == D("0.12")
+    await bench.step(4)
+    (trade,) = bench.trades
+    assert (trade.reason, "50% at +4.00%" in trade.note) == (ExitReason.PARTIAL, True)
+    assert await nothing_is_left(bench)
+
+
+async def test_a_part_that_never_left_is_made_again_under_another_id_and_told_once() -> None:
+    bench = await part_bench(60000, 60000, 61200, 61200, 61200, 61200, 61200)
+    await bench.enter()
+    bench.trouble.on("submit", VenueDown("no route"), leg=Leg.PARTIAL, times=2)
+    await bench.step(5)
+    sent = bench.trouble.sent(Leg.PARTIAL)
+    assert len({o.client_id for o in sent}) == len(sent) == 3
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.quantity == D("0.1")
+    assert len(bench.told(PartialTriggered)) == 1
+
+
+async def test_a_part_that_never_left_is_not_made_where_its_move_is_gone() -> None:
+    bench = await part_bench(60000, 60000, 61200, 61100, 61100, 61100)
+    entered = await bench.enter()
+    bench.trouble.on("submit", VenueDown("no route"), leg=Leg.PARTIAL)
+    await bench.step(4)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.quantity, position.memory.partials) == (entered.quantity, 0)
+
+
+async def test_a_part_that_was_refused_is_passed_over() -> None:
+    bench = await part_bench()
+    entered = await bench.enter()
+    bench.trouble.on("submit", OrderRejected("no", code="busy"), leg=Leg.PARTIAL)
+    await bench.step(3)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.quantity, position.memory.partials) == (entered.quantity, 1)
+    assert statuses(bench, Leg.PARTIAL) == [OrderStatus.INTENDED, OrderStatus.REJECTED]
+    await bench.step(2)
+    assert len(bench.trouble.sent(Leg.PARTIAL)) == 2, "the next step is another"
+
+
+async def test_a_part_of_unknown_outcome_is_looked_up_and_not_made_twice() -> None:
+    bench = await part_bench(60000, 60000, *[61200] * 40)
+    await bench.enter()
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.PARTIAL, when="after")
+    await bench.step(38)
+    assert len(bench.trouble.sent(Leg.PARTIAL)) == 1
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.quantity, position.memory.partials) == (D("0.1"), 1)
+    assert len(bench.desk.book.orders) == 2
+
+
+async def test_a_part_of_unknown_outcome_that_never_arrived_is_made_again_after_the_look_up() -> None:
+    bench = await part_bench(60000, 60000, *[61200] * 50)
+    await bench.enter()
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.PARTIAL)
+    await bench.step(20)
+    assert len(bench.trouble.sent(Leg.PARTIAL)) == 1, "it may still turn up"
+    await bench.step(20)
+    first, second = bench.trouble.sent(Leg.PARTIAL)
+    assert first.client_id != second.client_id
+    assert (await bench.held())[BTC] == D("0.1")
+
+
+async def test_a_part_that_fills_in_part_leaves_the_rest_open() -> None:
+    calm = a_series([60000, 60000])
+    thin = a_series([61200] * 10, begins=calm.candle(1).closed_at, volume=0.02)
+    bench = await a_desk(type(calm).joined([calm, thin]), playbook=a_house(exits=PARTS))
+    await bench.enter()
+    await bench.step(8)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert (position.quantity, position.memory.partials, position.closing) == (D("0.113"), 1, None)
+    assert statuses(bench, Leg.PARTIAL)[-2:] == [OrderStatus.PARTLY_FILLED, OrderStatus.EXPIRED]
+    assert len(bench.trouble.sent(Leg.PARTIAL)) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_close_that_is_decided_while_a_part_is_on_its_way_closes_no_more_than_is_open(when: str) -> None:
+    bench = await part_bench(60000, 60000, *[61200] * 60)
+    await bench.enter()
+    bench.trouble.lose_updates = True
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.PARTIAL, when=when)
+    bench.trouble.on("order", VenueDown("no route"), times=2)
+    await bench.step(2)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.quantity == D("0.133"), "nothing of it was heard"
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    await bench.step(45)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.MANUAL
+    assert await bench.held() == {}
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert await nothing_is_left(bench)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_stop_that_fills_while_a_part_is_on_its_way_closes_the_trade(when: str) -> None:
+    bench = await part_bench(60000, 60000, 61200, (61200, 61200, 58000, 58000), *[58000] * 45)
+    await bench.enter()
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.PARTIAL, when=when)
+    bench.trouble.on("order", VenueDown("no route"), times=3)
+    await bench.step(45)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.STOP_LOSS
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert await nothing_is_left(bench)
+
+
+async def test_a_liquidation_while_a_part_is_on_its_way_closes_the_trade_with_its_reason() -> None:
+    bench = await part_bench(60000, 60000, 61200, 40000, *[40000] * 40)
+    await bench.enter()
+    bench.trouble.lose_updates = True
+    bench.trouble.on("submit", TIMED_OUT, leg=Leg.PARTIAL, when="after")
+    bench.trouble.on("order", VenueDown("no route"), times=3)
+    await bench.step(2)
+    bench.trouble.lose_updates = False
+    await bench.step(38)
+    (trade,) = bench.trades
+    assert trade.reason is ExitReason.LIQUIDATION
+    assert (await bench.venue.balance()).wallet == bench.desk.book.booked
+    assert await nothing_is_left(bench)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_crash_while_a_part_is_on_its_way_makes_it_once(when: str) -> None:
+    bench = await part_bench(60000, 60000, *[61200] * 10)
+    await bench.enter()
+    await bench.step()
+    bench.trouble.on("submit", asyncio.Event(), leg=Leg.PARTIAL, when=when)
+    bench.desk.on_quote(bench.feed.touch(BTC, D(61200), bench.clock.now()))
+    await until(lambda: bool(bench.trouble.sent(Leg.PARTIAL)))
+    await bench.restart()
+    await bench.step(3)
+    position = bench.desk.book.on(BTC)
+    assert position
+    assert position.quantity == D("0.1") == (await bench.held())[BTC]
+    assert len(bench.told(PartialTriggered)) == 1
+
+
+# --- what a close counts on -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("long", "expected"), [(True, "60599.9"), (False, "60600.1")])
+async def test_a_close_and_a_part_count_on_the_touch_they_were_decided_at(long: bool, expected: str) -> None:
+    bench = await a_desk()
+    (bench.script.long if long else bench.script.short)()
+    await bench.decide()
+    bench.script.wait()
+    position = bench.desk.book.on(BTC)
+    assert position
+    quote = a_quote("60600")
+    await bench.desk.execution.reduce(position, Reduce(step=0, quantity=D("0.001"), note=""), quote)
+    await bench.desk.settle()
+    position = bench.desk.book.on(BTC)
+    assert position
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test", quote)
+    await bench.desk.settle()
+    sent = [bench.trouble.sent(leg)[0] for leg in (Leg.PARTIAL, Leg.CLOSE)]
+    assert [o.expected for o in sent] == [D(expected)] * 2
+
+
+async def test_a_close_without_a_quote_counts_on_nothing() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
+    assert bench.trouble.sent(Leg.CLOSE)[0].expected is None
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------

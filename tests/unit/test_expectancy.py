@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from trading.market.series import exact
-from trading.policies import Damp, ExpectancyPolicy
 from trading.risk.expectancy import (
     Evidence,
     Method,
@@ -15,10 +15,12 @@ from trading.risk.expectancy import (
     damp,
     driving,
     expectancy,
+    explored,
     measure,
     risk_fraction,
     size,
 )
+from trading.risk_policies import Damp, ExpectancyPolicy
 
 D = Decimal
 POLICY = ExpectancyPolicy()
@@ -191,6 +193,7 @@ def test_losses_stop_shadow_trades_bring_back_and_kelly_returns() -> None:
 
     back = risk_fraction(evidence, POLICY)
     assert (back.method, back.fraction) == (Method.RETURNING, D("0.005"))
+    assert "from 0 trades, p -, b -, E -, f -" in back.note
     assert back.window.n == 0, "what came before the return does not count"
     assert "0 of 30 trades closed since the shadow" in back.note
 
@@ -302,9 +305,30 @@ def test_an_unknown_volatility_leaves_no_risk(unknown: Decimal | None) -> None:
     assert damp(unknown, POLICY) == 0
 
 
-def test_the_order_of_the_steps_in_the_file_does_not_matter() -> None:
-    steps = (Damp(below=D("0.5"), factor=D("0.5")), Damp(below=D("0.2"), factor=D(1)))
-    assert damp(D("0.1"), ExpectancyPolicy(damps=steps)) == 1
+@pytest.mark.parametrize(
+    ("steps", "above"),
+    [
+        ([("0.5", "0.5"), ("0.2", "1")], "0.3"),  # not in order
+        ([("0.2", "1"), ("0.2", "0.5")], "0.3"),  # one volatility, two answers
+        ([("0.2", "0.5"), ("0.5", "0.6")], "0.3"),  # more risk where it is wilder
+        ([("0.2", "1"), ("0.5", "0.5")], "0.6"),
+    ],
+)
+def test_a_penalty_that_allows_more_where_it_is_wilder_cannot_be_built(
+    steps: list[tuple[str, str]], above: str
+) -> None:
+    damps = tuple(Damp(below=D(below), factor=D(factor)) for below, factor in steps)
+    with pytest.raises(ValidationError, match="damps"):
+        ExpectancyPolicy(damps=damps, damp_above=D(above))
+
+
+def test_the_size_of_a_shadow_trade_is_that_of_exploration() -> None:
+    stopped = after([LOSS] * 30)
+    shadow = explored(stopped, POLICY)
+    assert (shadow.method, shadow.fraction, shadow.window) == (Method.EXPLORATION, D("0.005"), stopped.window)
+    assert shadow.note == "in shadow: 0.50% of equity, from 30 trades, p 0.00, b -, E -1.00, f -"
+    capped = ExpectancyPolicy(exploration=D("0.03"), max_risk=D("0.02"))
+    assert explored(stopped, capped).fraction == D("0.02")
 
 
 def sized(**changes: Decimal) -> Decimal:

@@ -9,9 +9,8 @@ import pytest
 from tests.builders import BTC, ETH, NOW, an_instrument
 from tests.desks import HOUR, SECOND, a_feed, a_funding, a_series
 from trading.errors import NoEvidence
-from trading.market.features import build
 from trading.market.feed import Chapter, Feed, Step
-from trading.model import OrderBook, Quote, Symbol
+from trading.model import Symbol
 
 D = Decimal
 MINUTE = timedelta(minutes=1)
@@ -49,7 +48,7 @@ def test_a_market_entered_later_begins_with_the_moment_that_may_have_been_interr
 
 
 def test_a_market_without_bars_has_no_moments() -> None:
-    empty = Chapter(paths={}, features={}, funding={})
+    empty = Chapter(paths={}, history={}, funding={})
     feed = Feed(chapters=lambda _: iter([empty]), instruments={}, source="t", spread=D(0))
     assert list(feed.steps()) == []
 
@@ -74,8 +73,8 @@ def a_book_of_two() -> Feed:
     def chapters(since: datetime | None) -> Iterator[Chapter]:
         first, whole = a_series([1, 2]), a_series([1, 2, 3, 4])
         if since is None or since <= NOW + 2 * SECOND:
-            yield Chapter(paths={BTC: first}, features={BTC: build(first)}, funding={}, last=False)
-        yield Chapter(paths={BTC: whole.rows(2, 4)}, features={BTC: build(whole)}, funding={})
+            yield Chapter(paths={BTC: first}, history={BTC: first}, funding={}, last=False)
+        yield Chapter(paths={BTC: whole.rows(2, 4)}, history={BTC: whole}, funding={})
 
     return Feed(chapters=chapters, instruments={BTC: an_instrument()}, source="t", spread=D(0))
 
@@ -84,11 +83,8 @@ def test_chapters_follow_each_other_without_a_seam() -> None:
     feed = a_book_of_two()
     seen = []
     for step in feed.steps():
-        snapshot = feed.snapshot(BTC)
-        seen.append(
-            (step.candles[0].close, feed.quote(BTC).mark, snapshot.features.series.close[snapshot.row], step.ended)
-        )
-    assert seen == [(1, 1, 1, ()), (2, 2, 2, ()), (3, 3, 3, ()), (4, 4, 4, (BTC,))]
+        seen.append((step.candles[0].close, feed.quote(BTC).mark, step.ended))
+    assert seen == [(1, 1, ()), (2, 2, ()), (3, 3, ()), (4, 4, (BTC,))]
 
 
 def test_a_market_entered_in_its_second_chapter_is_the_same() -> None:
@@ -131,7 +127,7 @@ def test_before_the_first_bar_there_is_no_quote() -> None:
         feed.quote(BTC)
     next(feed.steps())
     assert feed.quote(BTC).mark == 1
-    for ask in (feed.quote, feed.mark, feed.snapshot):
+    for ask in (feed.quote, feed.mark):
         with pytest.raises(NoEvidence, match="no bar yet"):
             ask(ETH)
 
@@ -144,8 +140,6 @@ def test_a_quote_is_good_until_the_next_bar_is_due_and_not_after() -> None:
     feed.move_to(NOW + 2 * MINUTE)
     with pytest.raises(NoEvidence, match=r"the last bar closed 0:01:00 ago"):
         feed.quote(BTC)
-    with pytest.raises(NoEvidence):
-        feed.snapshot(BTC)
 
 
 def test_a_quote_that_was_asked_for_is_not_kept_beyond_its_time() -> None:
@@ -162,8 +156,6 @@ def test_in_a_gap_there_is_no_quote_but_a_last_mark() -> None:
     to_second(feed, 3)
     with pytest.raises(NoEvidence):
         feed.quote(BTC)
-    with pytest.raises(NoEvidence):
-        feed.snapshot(BTC)
     assert feed.mark(BTC) == 2
     assert feed.quote(ETH)
 
@@ -183,39 +175,6 @@ def test_an_unknown_instrument_has_no_quote() -> None:
     next(feed.steps())
     with pytest.raises(NoEvidence):
         feed.quote(Symbol("XRP/USDT:USDT"))
-
-
-# --- snapshots --------------------------------------------------------------------------------------------------------
-
-
-def test_a_snapshot_reads_no_row_after_its_own() -> None:
-    feed = a_feed(a_series([60000 + n for n in range(20)]))
-    for n, step in enumerate(feed.steps()):
-        snapshot = feed.snapshot(BTC)
-        assert snapshot.row == n
-        assert snapshot.at == step.at
-        assert (
-            snapshot.features.series.closed[snapshot.row]
-            <= (step.at - datetime.fromtimestamp(0, NOW.tzinfo)).total_seconds() * 1000
-        )
-
-
-def test_a_snapshot_has_a_book_where_the_market_has_one() -> None:
-    def book(symbol: Symbol, quote: Quote, at: datetime) -> OrderBook:
-        return OrderBook(symbol=symbol, at=at, bids=((quote.bid, D(1)),), asks=((quote.ask, D(1)),))
-
-    series = a_series([60000])
-    chapter = Chapter(paths={BTC: series}, features={BTC: build(series)}, funding={})
-    feed = Feed(
-        chapters=lambda _: iter([chapter]), instruments={BTC: an_instrument()}, source="t", spread=D(0), book=book
-    )
-    next(feed.steps())
-    found = feed.snapshot(BTC).book
-    assert found
-    assert found.at == NOW + SECOND
-    plain = a_feed(series)
-    next(plain.steps())
-    assert plain.snapshot(BTC).book is None
 
 
 # --- funding ----------------------------------------------------------------------------------------------------------
@@ -255,7 +214,7 @@ def test_the_rate_is_not_known_before_it_is_settled() -> None:
     feed = hours((2, 0.0001), (4, 0.0003))
     rates = []
     for _ in feed.steps():
-        rates.append(feed.snapshot(BTC).funding_rate)
+        rates.append(feed.rate(BTC))
     assert rates == [None, D("0.0001"), D("0.0001"), D("0.0003"), D("0.0003"), D("0.0003")]
 
 
@@ -263,7 +222,7 @@ def test_funding_of_before_the_beginning_is_known_and_not_settled_again() -> Non
     feed = hours((2, 0.0001), (4, 0.0003))
     steps = feed.steps(NOW + 3 * HOUR)
     assert next(steps).funding == ()
-    assert feed.snapshot(BTC).funding_rate == D("0.0001")
+    assert feed.rate(BTC) == D("0.0001")
 
 
 def test_funding_due_at_the_interrupted_moment_is_told_again() -> None:
@@ -275,4 +234,4 @@ def test_funding_due_at_the_interrupted_moment_is_told_again() -> None:
 def test_who_stands_in_the_market_knows_the_last_price() -> None:
     feed = hours((2, 0.0001), (4, 0.0003))
     feed.stand(NOW + 3 * HOUR)
-    assert feed.snapshot(BTC).quote.mark == 1
+    assert feed.quote(BTC).mark == 1

@@ -24,7 +24,7 @@ from trading.health import (
     losses_in_a_row,
 )
 from trading.model import Direction, ExitReason, PositionId, Trade
-from trading.policies import HealthPolicy
+from trading.risk_policies import HealthPolicy
 
 D = Decimal
 POLICY = HealthPolicy()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -388,6 +389,106 @@ async def test_a_stop_that_finds_no_volume_waits_for_the_next_open(market: Paper
     market.flat_bar(98)
     assert (held(market), market.told[-1].price) == (None, d(98))
     assert (await state(market, guard.stop_id)).status is OrderStatus.FILLED
+
+
+# --- moving a stop or a target ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "level", "code"),
+    [
+        (Side.BUY, "99.9", None),
+        (Side.BUY, "100", "trigger"),  # the mark is there already
+        (Side.BUY, "100.1", "trigger"),
+        (Side.SELL, "100.1", None),
+        (Side.SELL, "100", "trigger"),
+        (Side.SELL, "99.9", "trigger"),
+        (Side.BUY, "99.95", "tick"),
+        (Side.BUY, "0", "tick"),
+        (Side.BUY, "-1", "tick"),
+        (Side.BUY, "90", None),  # the venue does not ask whether it is better: that is the desk's rule
+    ],
+)
+async def test_a_stop_can_be_moved_up_to_the_mark(
+    market: PaperMarket, side: Side, level: str, code: str | None
+) -> None:
+    guard = market.guard("95", "110") if side is Side.BUY else market.guard("105", "90")
+    await (market.buy if side is Side.BUY else market.sell)(1, guard)
+    before = await market.all_there_is()
+    if code is None:
+        report = await market.venue.amend(BTC, guard.stop_id, trigger=d(level))
+        assert report.order.trigger == d(level) == (await state(market, guard.stop_id)).trigger
+        return
+    with pytest.raises(OrderRejected) as refusal:
+        await market.venue.amend(BTC, guard.stop_id, trigger=d(level))
+    assert refusal.value.code == code
+    assert await market.all_there_is() == before
+
+
+async def test_a_target_is_not_moved_to_where_the_mark_has_been(market: PaperMarket) -> None:
+    guard = market.guard("95", "110")
+    await market.buy(1, guard)
+    with pytest.raises(OrderRejected) as refusal:
+        await market.venue.amend(BTC, guard.target_id, trigger=d(100))
+    assert refusal.value.code == "trigger"
+    await market.venue.amend(BTC, guard.target_id, trigger=d("100.1"))
+
+
+async def test_the_level_that_stands_already_is_no_error_even_where_it_is_reached(market: PaperMarket) -> None:
+    """The answer to the first request was lost; by the time of the second, the market is there."""
+    guard = market.guard("95", "110")
+    await market.buy(1, guard)
+    await market.venue.amend(BTC, guard.stop_id, trigger=d(99))
+    market.updates.clear()
+    account = market.venue._account
+    market_now = account.market(BTC)
+    assert market_now.quote
+    market_now.quote = replace(market_now.quote, mark=d(98))
+    assert (await market.venue.amend(BTC, guard.stop_id, trigger=d(99))).order.trigger == d(99)
+    assert market.updates == []
+
+
+async def test_a_triggered_stop_is_moved_no_more(market: PaperMarket) -> None:
+    guard = market.guard("95", "110")
+    await market.buy(1, guard)
+    market.flat_bar(94, volume=0)
+    with pytest.raises(OrderRejected) as refusal:
+        await market.venue.amend(BTC, guard.stop_id, trigger=d(93))
+    assert refusal.value.code == "gone"
+
+
+async def test_only_stops_and_targets_are_moved(market: PaperMarket) -> None:
+    resting = await market.buy(1, kind=OrderKind.LIMIT, price=d(90))
+    for symbol, client_id in ((BTC, resting.order.client_id), (DOGE, resting.order.client_id), (BTC, ClientId("no"))):
+        with pytest.raises(OrderRejected) as refusal:
+            await market.venue.amend(symbol, client_id, trigger=d(80))
+        assert refusal.value.code == "gone"
+
+
+async def test_a_moved_stop_is_told_and_survives_a_restart(tmp_path: Path) -> None:
+    market = PaperMarket(store=tmp_path / "paper.db")
+    market.flat_bar(100)
+    guard = market.guard("95", "110")
+    await market.buy(1, guard)
+    await market.venue.amend(BTC, guard.stop_id, trigger=d(99))
+    told = market.updates[-1]
+    assert isinstance(told, OrderReport)
+    assert told.order == await state(market, guard.stop_id)
+    market.restart()
+    assert (await state(market, guard.stop_id)).trigger == d(99)
+    market.bar(100, 100, 98, 98)
+    assert [f.price for f in market.told[1:]] == [d(99)]
+
+
+async def test_a_moved_stop_grows_with_its_entry_and_stays_where_it_is(market: PaperMarket) -> None:
+    guard = market.guard("95", "110")
+    market.flat_bar(100, volume=10)
+    order = await market.buy(2, guard, kind=OrderKind.LIMIT, price=d(100))
+    assert order.order.filled == 1
+    await market.venue.amend(BTC, guard.stop_id, trigger=d(97))
+    market.bar(100, 100, 99, 99, volume=100)
+    stop = await state(market, guard.stop_id)
+    assert (stop.quantity, stop.trigger) == (d(2), d(97))
 
 
 async def test_an_entry_and_its_stop_within_one_bar(market: PaperMarket) -> None:

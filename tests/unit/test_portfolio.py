@@ -7,9 +7,9 @@ import pytest
 
 from tests.builders import BTC, a_plan
 from trading.decision import GateAnswer
+from trading.exit_plan import Rebalance
 from trading.market.correlation import Correlations, Rho
 from trading.model import Direction, Symbol
-from trading.policies import PortfolioLimits
 from trading.risk import portfolio as rules
 from trading.risk.portfolio import (
     RULES,
@@ -19,13 +19,17 @@ from trading.risk.portfolio import (
     asset_share,
     group_share,
     heat,
+    heavy_side,
+    one_sided,
     sector_of,
     sector_share,
     uses,
 )
+from trading.risk_policies import PortfolioLimits
 
 D = Decimal
 POLICY = PortfolioLimits()
+HALF = Rebalance(net=D("0.5"), positions=3, budget=D(10))
 
 
 def long(base: str, notional: int | str) -> Exposure:
@@ -37,13 +41,16 @@ def short(base: str, notional: int | str) -> Exposure:
 
 
 def a_portfolio(*exposures: Exposure, **changes: Any) -> Portfolio:
-    """10,000 of equity at 10x: a budget of 100,000. An asset may have 40,000, a group 60,000, a sector 50,000."""
+    """10,000 of equity at 10x: a budget of 100,000. An asset may have 40,000, a group 60,000, a sector and one
+    side 50,000.
+    """
     made: dict[str, Any] = {
         "equity": D(10000),
         "exposures": exposures,
         "leverage_cap": 10,
         "correlations": Correlations(policy=POLICY),
         "policy": POLICY,
+        "rebalance": HALF,
     }
     return Portfolio(**{**made, **changes})
 
@@ -72,12 +79,18 @@ BORDERS: tuple[tuple[Rule, tuple[Exposure, ...], Exposure, Exposure], ...] = (
     (sector_share, (short("BTC", 25000),), long("ETH", 25000), long("ETH", "25000.01")),  # gross
     (sector_share, (long("PEPE", 25000),), long("WIF", 25000), long("WIF", "25000.01")),  # both unlisted
     (sector_share, (long("BTC", 50000),), long("DOGE", 50000), long("DOGE", "50000.01")),
+    (one_sided, (long("BTC", 20000), long("SOL", 20000)), long("DOGE", 10000), long("DOGE", "10000.01")),
+    (one_sided, (short("BTC", 20000), short("SOL", 20000)), short("DOGE", 10000), short("DOGE", "10000.01")),
+    (one_sided, (long("BTC", 30000), short("SOL", 20000)), long("DOGE", 40000), long("DOGE", "40000.01")),
+    # A short that leaves a long side too heavy, now that there are three, would have a long thrown out.
+    (one_sided, (long("BTC", 40000), long("SOL", 30000)), short("DOGE", 20000), short("DOGE", "19999.99")),
 )
 
 
 @pytest.mark.parametrize(("rule", "held", "passing", "_"), BORDERS)
 def test_a_limit_just_does_not_bind(rule: Rule, held: tuple[Exposure, ...], passing: Exposure, _: Exposure) -> None:
     answer = rule(a_portfolio(*held), passing)
+    assert answer is not None
     assert answer.passed
     assert answer.reason == ""
 
@@ -85,14 +98,16 @@ def test_a_limit_just_does_not_bind(rule: Rule, held: tuple[Exposure, ...], pass
 @pytest.mark.parametrize(("rule", "held", "_", "denied"), BORDERS)
 def test_a_limit_binds(rule: Rule, held: tuple[Exposure, ...], _: Exposure, denied: Exposure) -> None:
     answer = rule(a_portfolio(*held), denied)
+    assert answer is not None
     assert not answer.passed
-    assert "too much in one" in answer.reason
-    assert denied.base in answer.value or sector_of(denied.base, POLICY) in answer.value
+    assert "too much " in answer.reason
+    assert any(word in answer.value for word in (denied.base, sector_of(denied.base, POLICY), "3 open"))
 
 
 def test_every_rule_has_a_border_and_is_asked() -> None:
     assert {row[0] for row in BORDERS} == set(RULES)
-    there = {f for f in vars(rules).values() if getattr(f, "__annotations__", {}).get("return") is GateAnswer}
+    answers = (GateAnswer, GateAnswer | None)
+    there = {f for f in vars(rules).values() if getattr(f, "__annotations__", {}).get("return") in answers}
     assert {f for f in there if not f.__name__.startswith("_")} == set(RULES)
 
 
@@ -138,9 +153,63 @@ def test_what_is_not_known_denies(rule: Rule) -> None:
         (a_portfolio(exposures=None), "open exposure"),
     ):
         answer = rule(portfolio, new)
+        assert answer is not None
         assert (answer.passed, answer.value) == (False, "not known")
         assert why in answer.reason
-    assert rule(a_portfolio(equity=D("0.01")), long("BTC", "0.04")).passed
+    tiny = rule(a_portfolio(equity=D("0.01")), long("BTC", "0.04"))
+    assert tiny is not None
+    assert tiny.passed
+
+
+# --- one side -----------------------------------------------------------------------------------------------------
+
+HEAVY = (long("BTC", 40000), long("SOL", 30000), long("DOGE", 1))
+
+
+def test_a_side_that_is_heavy_already_may_only_be_lightened() -> None:
+    def passes(new: Exposure) -> bool:
+        answer = one_sided(a_portfolio(*HEAVY), new)
+        assert answer is not None
+        return answer.passed
+
+    assert passes(short("XRP", 1)), "it is not what would be thrown out, nor does it bring that about"
+    assert not passes(long("XRP", "0.01"))
+    assert passes(short("XRP", 120001)), "net short 50000"
+    assert not passes(short("XRP", "120001.01")), "the other side would be too heavy"
+
+
+def test_two_positions_may_lie_on_one_side() -> None:
+    answer = one_sided(a_portfolio(long("BTC", 90000)), long("SOL", 90000))
+    assert answer == GateAnswer(
+        rule="one-sided",
+        passed=True,
+        limit="50000.00 (50.0% of the gross budget, from 3 positions on)",
+        value="180000.00 (net long, 2 open)",
+    )
+
+
+def test_a_playbook_that_does_not_rebalance_is_not_asked() -> None:
+    assert one_sided(a_portfolio(*HEAVY, rebalance=None), long("XRP", 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("signed", "equity", "heavy"),
+    [
+        ((20000, 20000, 10000), 10000, None),
+        ((20000, 20000, "10000.01"), 10000, Direction.LONG),
+        ((-20000, -20000, "-10000.01"), 10000, Direction.SHORT),
+        ((90000, 90000), 10000, None),
+        ((90000, -60000, 1, 1), 10000, None),
+        ((1, 1, 1), 0, Direction.LONG),
+        ((1, 1, 1), -5, Direction.LONG),
+        ((1, -2, 1), 0, None),
+        ((), 10000, None),
+    ],
+)
+def test_the_heavy_side_is_the_question_of_gate_and_exit_alike(
+    signed: tuple[int | str, ...], equity: int, heavy: Direction | None
+) -> None:
+    assert heavy_side([D(n) for n in signed], equity=D(equity), rule=HALF) is heavy
 
 
 def test_the_budget_is_equity_times_leverage_cap_times_the_playbooks_share() -> None:
@@ -173,6 +242,7 @@ def test_each_limit_is_listed_with_its_use() -> None:
         ("correlated group", "DOGE net long", 5000, 60000),
         ("sector share", "large cap", 40000, 50000),
         ("sector share", "meme", 5000, 50000),
+        ("one-sided", "net long", 25000, 50000),
     ]
     assert found[0].share == D("0.75")
 
@@ -184,7 +254,11 @@ def test_an_empty_portfolio_lists_each_limit_unused_and_an_unknown_one_lists_not
         ("asset share", "", 0, 0),
         ("correlated group", "", 0, 0),
         ("sector share", "", 0, 0),
+        ("one-sided", "", 0, 0),
     ]
+    without = uses(a_portfolio(rebalance=None))
+    assert without is not None
+    assert len(without) == 3
     assert uses(a_portfolio(exposures=None)) is None
     assert uses(a_portfolio(equity=None)) is None
 

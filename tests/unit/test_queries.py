@@ -197,3 +197,33 @@ async def test_the_whole_journal_in_batches(journal: SqlJournal, queries: Querie
         read += [r.event for r in batch]
         seq = batch[-1].seq
     assert read == events
+
+
+async def read_all(queries: Queries, *kinds: str, **more: object) -> list[int]:
+    found, seq = [], 0
+    while batch := await queries.records(kinds, after_seq=seq, limit=2, **more):
+        assert len(batch) <= 2
+        found += [r.seq for r in batch]
+        seq = batch[-1].seq
+    return found
+
+
+async def test_records_of_some_kinds_since_a_time_and_of_some_outcomes(journal: SqlJournal, queries: Queries) -> None:
+    assert await queries.newest() is None
+    await journal.commit(
+        [
+            decided("a-1", "wait", AT),
+            VenueLost(at=AT, detail="x"),
+            decided("b-2", "denied", AT + MINUTE),
+            BooksAgreed(at=AT + MINUTE, symbol=BTC),
+            decided("c-3", "long", AT + 2 * MINUTE),
+            VenueLost(at=AT + 3 * MINUTE, detail="y"),
+        ]
+    )
+    assert await queries.newest() == AT + 3 * MINUTE
+    assert await read_all(queries, "DecisionMade") == [1, 3, 5]
+    assert await read_all(queries, "VenueLost", "DecisionMade") == [1, 2, 3, 5, 6]
+    assert await read_all(queries, "VenueLost", "DecisionMade", since=AT + MINUTE) == [3, 5, 6]
+    assert await read_all(queries, "VenueLost", "DecisionMade", outcomes=["denied"]) == [2, 3, 6]
+    assert await read_all(queries, "DecisionMade", outcomes=["denied", "long"], since=AT + 2 * MINUTE) == [5]
+    assert await read_all(queries, "DataGap") == []

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.builders import BTC, ETH, a_fill, an_order
-from tests.desks import Bench, a_desk, a_series, two_markets
+from tests.desks import COOLS_FAST, Bench, a_desk, a_house, a_series, two_markets
 from trading import reconcile
 from trading.decision import Denied
 from trading.errors import UnknownOutcome, VenueDown
@@ -65,7 +65,7 @@ async def test_a_position_the_desk_does_not_hold_freezes_at_once_and_is_said_aft
 
 
 async def test_it_thaws_when_the_books_agree_again() -> None:
-    bench = await a_desk(**FREE)
+    bench = await a_desk(playbook=a_house(breaker=COOLS_FAST), **FREE)
     await stranger(bench, Side.BUY, "0.01")
     await bench.sweep()
     await bench.sweep()
@@ -73,8 +73,10 @@ async def test_it_thaws_when_the_books_agree_again() -> None:
     await bench.sweep()
     assert bench.desk.frozen == ""
     assert [e.symbol for e in bench.told(BooksAgreed)] == [BTC]
+    await bench.step()
     await bench.sweep()
     assert len(bench.told(BooksAgreed)) == 1
+    await bench.step(2)
     assert await bench.enter()
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from trading.exit_plan import Regime
 from trading.market.features import Features, build
-from trading.market.regime import REGIMES, UNKNOWN, Regime, multiplier, regime_at, regimes, usual_volatility
+from trading.market.regime import CODES, REGIMES, UNKNOWN, multiplier, regime_at, regimes, usual_volatility
 from trading.market.series import Series, to_ms
 from trading.model import Symbol
-from trading.policies import RegimePolicy
+from trading.risk_policies import RegimePolicy
 from trading.venues.history import load
 
 POLICY = RegimePolicy()
@@ -97,11 +99,10 @@ def test_a_storm_is_volatile_whatever_else_it_is() -> None:
         assert last(some_features(**evidence, garman_klass=0.9)) is Regime.VOLATILE
 
 
-def test_a_trend_comes_before_quiet_where_a_playbook_lets_them_overlap() -> None:
-    policy = RegimePolicy(trend_adx=Decimal(20), quiet_adx=Decimal(40))
-    for garman_klass in (0.4, 0.6):
-        assert last(some_features(**UP, adx=30.0, garman_klass=garman_klass), policy) is Regime.TREND_UP
-        assert last(some_features(**DOWN, adx=30.0, garman_klass=garman_klass), policy) is Regime.TREND_DOWN
+@pytest.mark.parametrize("quiet", ["40", "20"])
+def test_a_market_is_never_quiet_and_trending_at_once(quiet: str) -> None:
+    with pytest.raises(ValidationError, match="quiet_adx"):
+        RegimePolicy(trend_adx=Decimal(20), quiet_adx=Decimal(quiet))
 
 
 def test_the_regime_stays_until_another_one_holds() -> None:
@@ -128,7 +129,7 @@ def test_the_regime_stays_where_its_evidence_is_not_known() -> None:
 def test_nothing_is_known_before_the_first_rule_holds() -> None:
     assert (regimes(some_features(), POLICY) == UNKNOWN).all()
     assert len(regimes(some_features(0), POLICY)) == 0
-    assert [r.code for r in REGIMES] == [0, 1, 2, 3, 4]
+    assert [CODES[r] for r in REGIMES] == [0, 1, 2, 3, 4]
 
 
 # --- the median -----------------------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ def test_a_year_of_a_real_market_has_every_regime(shared: Path) -> None:
     history = load(shared / "data" / "candles" / "spot-1h-12col-8pairs-2024-05", bases=["BTC"])
     (series,) = history.series.values()
     column = regimes(build(series), POLICY)
-    shares = {regime: float((column == regime.code).mean()) for regime in Regime}
+    shares = {regime: float((column == CODES[regime]).mean()) for regime in Regime}
     assert all(0.05 < share < 0.5 for share in shares.values()), shares
     assert (column[:50] == UNKNOWN).any()
     assert (column[50:] != UNKNOWN).all()

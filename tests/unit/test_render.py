@@ -12,11 +12,19 @@ import pytest
 
 from bot.render import RenderContext, render_event, words
 from bot.render.alerts import RENDERERS, WORDLESS
-from bot.render.views import balance_card, health_card, position_card, positions_card, status_card, trades_card
+from bot.render.changes import change_lines, phase_card, playbooks_card, shadows_card
+from bot.render.market import exposure_card, market_card, regimes_card
+from bot.render.positions import position_card, positions_card
+from bot.render.risk import breaker_card
+from bot.render.views import balance_card, health_card, status_card, trades_card
 from bot.surface import Card
+from tests import risk_examples as risk
 from tests import surface_examples as examples
 from trading import messages as m
+from trading.breaker import Tripwire
 from trading.model import Leg, OrderStatus, TradingState
+from trading.playbook import Phase, Playbook, load
+from trading.status import PositionStatus
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ABOUT = RenderContext()
@@ -37,6 +45,18 @@ def check_golden(name: str, text: str) -> None:
         difflib.unified_diff(path.read_text().splitlines(), text.splitlines(), "golden", "now", lineterm="")
     )
     assert not diff, f"{name}:\n{diff}"
+
+
+def moving() -> PositionStatus:
+    return PositionStatus(position=examples.a_moving_position(), quote=examples.a_quote("64900.0"), rules=())
+
+
+def phased() -> Playbook:
+    dated = Phase(
+        name="final", note="protect what is there", starts=examples.AT, ends=examples.AT + timedelta(days=7),
+        take_profit=D("0.02"), stop_loss=D("0.01"), max_hold=timedelta(hours=6), max_positions=3,
+    )  # fmt: skip
+    return load("desk").model_copy(update={"phases": (Phase(name="early"), dated)})
 
 
 EVENTS = examples.events()
@@ -76,11 +96,30 @@ def test_every_event_has_words_or_is_said_to_have_none() -> None:
             examples.a_status(), trading=TradingState.HALTED, halted_by="Ana (telegram:7)", halt_reason="news",
             halted_at=examples.AT, equity=None, unrealised=None, day_pnl=None,
         ))),
-        ("positions", positions_card(examples.a_status())),
+        ("status_held_back", status_card(examples.a_held_back_status())),
+        ("positions", positions_card(examples.a_status(), "Entries allowed")),
+        ("positions_moved", positions_card(examples.a_held_back_status(), "Entries allowed")),
         ("position", position_card(examples.a_status().positions[0], examples.a_status().at)),
+        ("position_moved", position_card(examples.a_held_back_status().positions[0], examples.AT)),
+        ("position_moving", position_card(moving(), examples.AT)),
         ("balance", balance_card(examples.a_status())),
-        ("health", health_card(examples.a_status(), 1234)),
+        ("health", health_card(examples.a_status(), 1234, monitored=False)),
+        ("health_held_back", health_card(examples.a_held_back_status(), 1234, monitored=True)),
         ("trades", trades_card([examples.a_trade()], examples.AT)),
+        ("breaker", breaker_card(risk.view(), examples.AT)),
+        ("breaker_throttle", breaker_card(risk.view(risk.throttled()), examples.AT)),
+        ("breaker_shutdown", breaker_card(risk.view(risk.shut_down()), examples.AT)),
+        ("breaker_overridden", breaker_card(risk.view(risk.overridden()), examples.AT)),
+        ("breaker_unknown", breaker_card(risk.view(replace(risk.throttled(), unknown=(Tripwire.BOOKS,))), examples.AT)),
+        ("market", market_card(risk.a_market())),
+        ("market_silent", market_card(risk.a_silent_market())),
+        ("regimes", regimes_card(risk.regimes())),
+        ("exposure", exposure_card(risk.an_exposure())),
+        ("exposure_unknown", exposure_card(risk.an_unknown_exposure())),
+        ("shadows", shadows_card([risk.a_shadow_desk(), risk.a_shadow_desk(playbook="sigma", equity=None)])),
+        ("shadows_none", shadows_card([])),
+        ("phase", phase_card(phased(), "base", 4)),
+        ("playbooks", playbooks_card((("desk", "The house playbook"), ("mine", "faulty: sizing: missing")), "desk")),
     ],
 )  # fmt: skip
 def test_view_is_worded_as_agreed(name: str, card: Card) -> None:
@@ -127,7 +166,7 @@ def test_a_confidence_under_a_border_never_reads_as_on_it(millionths: int, shown
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(61.4321, "61.43"), (-0.0123456, "-0.01235"), (0.0, "0"), (1e-12, "0"),
+    [(61.4321, "61.43"), (-0.0123456, "-0.01235"), (0.0, "0"), (1e-12, "0"), (13.0, "13"), (12.99981, "13.00"),
      (123456.7, "123,457"), (float("nan"), "not a number")],
 )  # fmt: skip
 def test_evidence_has_four_significant_digits(value: float, shown: str) -> None:
@@ -145,6 +184,27 @@ def test_a_long_title_is_cut_and_said_in_full_below() -> None:
     card = words.card("word " * 30)
     assert len(card.title) <= 60
     assert card.lines[0] == ("word " * 30).strip()
+
+
+def test_a_seat_or_a_phase_that_comes_or_goes_is_one_line() -> None:
+    changes = (
+        ("panel.whale.weight", "2", ""),
+        ("panel.whale.window", "15m", ""),
+        ("panel.sigma.weight", "", "1"),
+        ("panel.flow.weight", "1.5", "1"),
+        ("phases.final.name", "final", ""),
+        ("phases.final.max_hold", "6h", ""),
+        ("phases.mid.max_hold", "6h", ""),
+        ("exits.max_hold", "", "24h"),
+    )
+    assert change_lines(changes) == (
+        "panel.whale: left out",
+        "panel.sigma: added",
+        "panel.flow.weight: 1.5 -> 1",
+        "phases.final: left out",
+        "phases.mid.max_hold: 6h -> not set",
+        "exits.max_hold: not set -> 24h",
+    )
 
 
 def test_text_from_outside_cannot_steer_a_terminal() -> None:

@@ -68,6 +68,23 @@ def test_bars_longer_than_the_interval_fire_once_a_bar() -> None:
     assert [len(schedule.due(NOON + n * HOUR)) for n in range(5)] == [3, 2, 2, 2, 3]
 
 
+def test_another_schedule_is_followed_from_the_next_moment_on() -> None:
+    schedule = a_schedule()
+    assert kinds(schedule.due(NOON)) == ["Sweep", "Decide", "SumWaits"]
+    changed = Schedule(sweep_every=MINUTE, signals_every=HOUR, digest_every=4 * HOUR)
+    schedule.use(changed, [BTC])
+    assert schedule.due(NOON) == [], "this moment was asked about already"
+    assert schedule.due(NOON + 30 * SECOND) == []
+    assert kinds(schedule.due(NOON + 5 * MINUTE)) == ["Sweep"]
+    assert Decide(symbols=(BTC,), trigger="schedule") in schedule.due(NOON + HOUR)
+
+
+def test_a_schedule_changed_before_it_was_asked_is_as_if_it_had_been_the_first() -> None:
+    schedule = a_schedule()
+    schedule.use(Schedule(sweep_every=MINUTE, signals_every=HOUR, digest_every=4 * HOUR), [ETH])
+    assert kinds(schedule.due(NOON)) == ["Sweep", "Decide", "SumWaits"]
+
+
 async def test_the_housekeeping_of_the_surface_is_merged_and_never_doubled() -> None:
     async def tidy() -> None:
         """Nothing to do."""

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import StatementError
 
 from storage.database import HEAD, Database, migrate, revision
@@ -26,7 +26,10 @@ from storage.verify import Verified, verify
 from tests.storage_builders import AT, a_desk, a_position, an_entry, decided
 from trading.clock import ManualClock
 from trading.errors import BadRecord, BadSettings, JournalUnwritable
-from trading.model import DeskState, Fill, FundingPayment, Order, Position, Trade
+from trading.exit_plan import NO_EVIDENCE, NOTHING_YET, Memory, StopKind
+from trading.model import Fill, FundingPayment, Order, Position, Trade
+from trading.risk.expectancy import Evidence
+from trading.state import DeskState
 
 PREF = {"destination": "console:main", "kind": "fill", "mode": "on"}
 
@@ -290,6 +293,127 @@ async def test_down_and_up_again_with_data_inside(database: Database) -> None:
     assert await database.read(lambda c: c.execute(select(CHAIN)).all()) == []
     await journal.commit([decided(outcome="long"), *an_entry()], [a_position(), a_desk()])
     assert isinstance(await verify(database), Verified)
+
+
+def as_revision_1_wrote(connection: Connection) -> None:
+    """A desk with one open position and its stop: rows and JSON as the first version wrote them."""
+    migrate(connection, to="0001")
+    plan = (
+        '{"phase":"base","take_profit":"0.005","stop_loss":"0.004","early_after":600,"early_loss":"0.002",'
+        '"force_loss":"0.03","max_hold":1800}'
+    )
+    guard = '{"stop_id":"gv-s0","stop":"107.91","target_id":"gv-t0","target":"106.94"}'
+    at, ltc = "2026-01-01T00:22:00.000000Z", "LTC/USDT:USDT"
+    rows: dict[str, tuple[object, ...]] = {
+        "desk": ("gavel", "busy", "10000", "-53.36", "active", "", "", None, None, at, "", "", at, "10000", at, "{}"),
+        "positions": (
+            "ltc-a", ltc, "short", "23.24", "2495.9760", 5, at, plan, guard, "busy", "23.24", "2495.9760", "0", "0",
+            "1.247988", "0", "confirmed", at, None, "", 0,
+        ),
+        "orders": (
+            "gv-s0", "ltc-a", "stop", ltc, "buy", "stop", "23.24", at, None, "107.91", 1, 5, "open", "0", at, "", None,
+            None,
+        ),
+    }  # fmt: skip
+    for table, values in rows.items():
+        places = ", ".join("?" * len(values))
+        connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({places})", values)
+
+
+def columns(connection: Connection) -> dict[str, list[str]]:
+    return {t: [c["name"] for c in inspect(connection).get_columns(t)] for t in ("desk", "orders", "positions")}
+
+
+async def an_old_database(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        as_revision_1_wrote(connection)
+    engine.dispose()
+
+
+async def test_a_desk_of_the_first_version_goes_on_with_its_open_position(path: Path) -> None:
+    await an_old_database(path)
+    database = await Database.open(path)
+    found = await SqlJournal(database, route=lambda _: (), wall=ManualClock(AT)).load()
+    await database.close()
+    assert found is not None
+    (position,), (order,) = found.positions, found.orders
+    assert (position.plan.max_hold, position.plan.force_loss) == (timedelta(minutes=30), Decimal("0.03"))
+    assert (position.plan.trailing, position.plan.partials, position.plan.entered) == (None, (), NO_EVIDENCE)
+    assert (position.memory, position.moving) == (NOTHING_YET, None)
+    assert (order.trigger, order.expected) == (Decimal("107.91"), None)
+    bare = DeskState(desk="gavel", playbook="busy", start_equity=Decimal(10000))
+    new = (
+        "breaker",
+        "samples",
+        "evidence",
+        "rounds",
+        "health",
+        "shadow",
+        "overrides",
+        "amendments",
+        "version",
+        "beside",
+    )
+    assert [getattr(found.state, name) for name in new] == [getattr(bare, name) for name in new]
+    assert found.state.realised == Decimal("-53.36")
+
+
+async def test_what_an_upgraded_desk_writes_is_read_back(path: Path) -> None:
+    await an_old_database(path)
+    database = await Database.open(path)
+    journal = SqlJournal(database, route=lambda _: (), wall=ManualClock(AT))
+    found = await journal.load()
+    assert found is not None
+    moved = replace(found.positions[0], memory=Memory(armed=True, best=Decimal("106.2"), stop=StopKind.TRAILING))
+    stepped = replace(found.state, evidence={"busy": Evidence(trades=(Decimal("-1.5"),), stopped=True)}, version=3)
+    await journal.commit([], [moved, stepped])
+    again = await journal.load()
+    assert again is not None
+    assert (again.positions, again.state) == ((moved,), stepped)
+    await database.close()
+
+
+async def test_down_to_the_first_version_and_up_again_keeps_what_both_know(path: Path) -> None:
+    await an_old_database(path)
+    database = await Database.open(path)
+    journal = SqlJournal(database, route=lambda _: (), wall=ManualClock(AT))
+    before = await journal.load()
+    head = await database.read(columns)
+    await database.write(lambda c: migrate(c, to="0001"))
+    assert await database.read(revision) == "0001"
+    first = await database.read(columns)
+    assert all(set(first[table]) < set(head[table]) for table in head)
+    await database.write(lambda c: migrate(c, to="head"))
+    assert await database.read(columns) == head
+    assert await journal.load() == before
+    await database.close()
+
+
+async def test_a_look_takes_no_lock_and_changes_nothing(path: Path) -> None:
+    await an_old_database(path)
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute("BEGIN IMMEDIATE")  # a desk in the middle of a transaction
+    database = await Database.look(path, patience=timedelta(0))
+    assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM positions")).scalar()) == 1
+    with pytest.raises(JournalUnwritable):
+        await database.write(add)
+    assert await database.read(revision) == "0001", "an older file is not brought up to date by looking at it"
+    await database.close()
+    raw.close()
+
+
+async def test_a_look_at_what_is_no_desk_is_refused(tmp_path: Path, path: Path, database: Database) -> None:
+    with pytest.raises(BadRecord, match="no such file"):
+        await Database.look(tmp_path / "empty.db")
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(BadRecord, match="no desk"):
+        await Database.look(tmp_path / "empty.db")
+    await database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")).rowcount)
+    with pytest.raises(BadRecord, match="newer version"):
+        await Database.look(path)
 
 
 async def test_a_failed_migration_leaves_the_old_schema(database: Database) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from trading.market.series import MS, Floats, Ints, Series, to_ms
 from trading.model import EPOCH
-from trading.policies import PortfolioLimits
+from trading.risk_policies import PortfolioLimits
 
 HOUR = timedelta(hours=1)
 ENOUGH = 168  # returns, a week of hours: the standard error of a rho of 0.7 is then 0.04

@@ -8,9 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from trading.errors import NoEvidence
-from trading.market.features import Features
 from trading.market.series import MS, FundingSeries, Ints, Series, exact, from_ms, to_ms
-from trading.market.snapshot import Snapshot
 from trading.model import Candle, Instrument, OrderBook, Quote, Symbol
 
 MINUTE = 60_000  # ms; venues stamp funding a few milliseconds off its hour
@@ -18,13 +16,14 @@ MINUTE = 60_000  # ms; venues stamp funding a few milliseconds off its hour
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """A stretch of market: the bars that are played, and the features of the bars that are decided on.
+    """A stretch of market: the bars that are played, and those that decisions are made from.
 
-    `features` may begin earlier than `paths` (warm-up). `last`: nothing comes after it.
+    `history` may begin earlier than `paths` (warm-up); both are of the market's own interval. `last`: nothing comes
+    after it.
     """
 
     paths: Mapping[Symbol, Series]
-    features: Mapping[Symbol, Features]
+    history: Mapping[Symbol, Series]
     funding: Mapping[Symbol, FundingSeries]
     last: bool = True
 
@@ -59,7 +58,6 @@ class Feed:
         self._book = book
         self._now = 0
         self._chapter: Chapter | None = None
-        self._closed: dict[Symbol, Ints] = {}  # of the bars that are decided on
         self._rows: dict[Symbol, int] = {}  # the path row that closed last
         self._rates: dict[Symbol, Decimal] = {}
         self._quotes: dict[Symbol, Quote] = {}
@@ -68,8 +66,9 @@ class Feed:
         """Know the market as it is at a moment, before the first step: what a desk needs that starts again."""
         chapter = next(iter(self._chapters(at)), None)
         if chapter is not None:
-            self._open(chapter)
+            self._chapter = chapter
             self._now = to_ms(at)
+            self._quotes.clear()
             self._rows = {s: int(c.searchsorted(self._now, side="right")) - 1 for s, c in _closings(chapter).items()}
 
     # --- playing ------------------------------------------------------------------------------------------------
@@ -78,12 +77,8 @@ class Feed:
         """Every moment at which a bar closes, from `since` on (inclusive: that moment may have been interrupted)."""
         begin = to_ms(since) if since else 0
         for chapter in self._chapters(since):
-            self._open(chapter)
+            self._chapter = chapter
             yield from self._play(chapter, begin)
-
-    def _open(self, chapter: Chapter) -> None:
-        self._chapter = chapter
-        self._closed = {s: f.series.closed for s, f in chapter.features.items()}
 
     def _play(self, chapter: Chapter, begin: int) -> Iterator[Step]:
         symbols = list(chapter.paths)
@@ -152,6 +147,24 @@ class Feed:
     def instruments(self) -> dict[Symbol, Instrument]:
         return self._instruments
 
+    @property
+    def chapter(self) -> Chapter | None:
+        """What is being played; None before anything is."""
+        return self._chapter
+
+    @property
+    def at_ms(self) -> int:
+        """The moment it stands at, milliseconds UTC."""
+        return self._now
+
+    def rate(self, symbol: Symbol) -> Decimal | None:
+        """The funding rate settled last; None: not known."""
+        return self._rates.get(symbol)
+
+    def book(self, symbol: Symbol) -> OrderBook | None:
+        """None: this market has no books. Raises NoEvidence as `quote` does."""
+        return self._book(symbol, self.quote(symbol), from_ms(self._now)) if self._book else None
+
     def quote(self, symbol: Symbol) -> Quote:
         """The touch around the last close. Raises NoEvidence when a bar is overdue: no price is carried over a gap."""
         if symbol in self._quotes:
@@ -180,28 +193,6 @@ class Feed:
         bid = instrument.round_trigger(price * (1 - self._half), up=False)
         ask = instrument.round_trigger(price * (1 + self._half), up=True)
         return Quote(symbol=symbol, at=at, bid=bid, ask=ask, mark=price)
-
-    def snapshot(self, symbol: Symbol) -> Snapshot:
-        """Raises NoEvidence when no bar to decide on has closed lately."""
-        quote = self.quote(symbol)
-        features = self._chapter.features.get(symbol) if self._chapter else None
-        if features is None:
-            raise NoEvidence(f"{symbol}: no bars to decide on")
-        closed = self._closed[symbol]
-        row = int(closed.searchsorted(self._now, side="right")) - 1
-        if row < 0 or self._now - int(closed[row]) >= features.series.every // MS:
-            raise NoEvidence(f"{symbol}: no fresh bar to decide on")
-        at = from_ms(self._now)
-        return Snapshot(
-            symbol=symbol,
-            at=at,
-            features=features,
-            row=row,
-            quote=quote,
-            book=self._book(symbol, quote, at) if self._book else None,
-            funding_rate=self._rates.get(symbol),
-            source=self.source,
-        )
 
 
 def _closings(chapter: Chapter) -> dict[Symbol, Ints]:

@@ -9,7 +9,7 @@ Rules, in the order they are asked; every border is strict, so a value on it bel
    CHOP        ADX < `quiet_adx` and volatility above it
 
 VOLATILE comes first because it allows the least risk: a trend that runs through a storm must not be sized as a trend.
-Of the others no two can hold at once while `quiet_adx` <= `trend_adx`; where a playbook says otherwise, a trend is one.
+Of the others no two can hold at once, as `quiet_adx` is below `trend_adx` in every playbook.
 Where no rule holds, or what it needs is not known, the regime is the one before (hysteresis).
 
 The median is of the bars that opened within `median_over` before the row's own, by time, the row's own included. A
@@ -19,33 +19,21 @@ starts on six days of warm-up would otherwise know neither RANGE nor CHOP for a 
 
 from datetime import timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.exit_plan import Regime
 from trading.market.features import DAY, Features
 from trading.market.series import MS, Floats
-from trading.policies import RegimePolicy
+from trading.risk_policies import RegimePolicy
 
 Codes = NDArray[np.int8]
 Index = NDArray[np.int32]
 
 
-class Regime(StrEnum):
-    TREND_UP = "trend up"
-    TREND_DOWN = "trend down"
-    VOLATILE = "volatile"
-    RANGE = "range"
-    CHOP = "chop"
-
-    @property
-    def code(self) -> int:
-        """Its place in a column of codes."""
-        return REGIMES.index(self)
-
-
 REGIMES = tuple(Regime)
+CODES = {regime: code for code, regime in enumerate(REGIMES)}  # its place in a column of codes
 UNKNOWN = -1  # the code before the first regime that is known
 
 
@@ -70,7 +58,7 @@ def _decided(features: Features, policy: RegimePolicy) -> Codes:
         Regime.RANGE: quiet & (volatility < usual),
         Regime.CHOP: quiet & (volatility > usual),
     }
-    return np.select(list(holds.values()), [r.code for r in holds], UNKNOWN).astype(np.int8)
+    return np.select(list(holds.values()), [CODES[r] for r in holds], UNKNOWN).astype(np.int8)
 
 
 def regime_at(column: Codes, row: int) -> Regime | None:

@@ -1,11 +1,15 @@
-"""What a persona may look at: one instrument's market at one moment."""
+"""What a decision may look at: one instrument's market at one moment."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
 
 from trading.market.features import Features
+from trading.market.series import Series
 from trading.model import OrderBook, Quote, Symbol
+from trading.ports import MarketData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +28,34 @@ class Snapshot:
     @property
     def every(self) -> timedelta:
         return self.features.series.every
+
+
+class Snapshots(MarketData, Protocol):
+    """The market as a decision sees it."""
+
+    def snapshot(self, symbol: Symbol) -> Snapshot:
+        """Raises NoEvidence when there is no fresh bar."""
+        ...
+
+    def series(self) -> Mapping[Symbol, Series]:
+        """The bars that decisions are made on, of every instrument there is. They may reach into the future: whoever
+        reads them says until when."""
+        ...
+
+
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """What was computed from the last Features of each instrument, so that a history is worked through once."""
+
+    def __init__(self, compute: Callable[[Features], T]) -> None:
+        self._compute = compute
+        self._last: dict[Symbol, tuple[Features, T]] = {}
+
+    def __call__(self, features: Features) -> T:
+        symbol = features.series.symbol
+        last = self._last.get(symbol)
+        if last is None or last[0] is not features:
+            last = self._last[symbol] = (features, self._compute(features))
+        return last[1]

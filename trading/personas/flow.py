@@ -9,9 +9,9 @@ from trading.decision import Abstention, Evidence, Opinion, Stance
 from trading.errors import NoEvidence
 from trading.market.features import Features, book_imbalance
 from trading.market.series import Floats
-from trading.market.snapshot import Snapshot
+from trading.market.snapshot import Latest, Snapshot
 from trading.model import OrderBook
-from trading.personas.panel import Latest, Votes, against_funding, bar_closed_at, bounded, vote_of, votes_of
+from trading.personas.panel import Votes, against_funding, bar_closed_at, bounded, vote_of, votes_of
 from trading.playbook import Seat, span_text
 
 # Shares of the score. Without a book its share is simply not there: confidence ends at 0.8.

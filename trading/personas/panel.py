@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from trading.errors import GavelError, NoEvidence
 from trading.market.features import Features
 from trading.market.series import Floats, from_ms
 from trading.market.snapshot import Snapshot
-from trading.model import Symbol
 
 log = logging.getLogger(__name__)
 
@@ -82,24 +81,6 @@ def vote_of(score: float) -> tuple[Stance, int]:
 
 def bar_closed_at(snapshot: Snapshot) -> datetime:
     return from_ms(snapshot.features.series.opened[snapshot.row]) + snapshot.every
-
-
-T = TypeVar("T")
-
-
-class Latest(Generic[T]):
-    """What was computed from the last Features of each instrument, so that a history is worked through once."""
-
-    def __init__(self, compute: Callable[[Features], T]) -> None:
-        self._compute = compute
-        self._last: dict[Symbol, tuple[Features, T]] = {}
-
-    def __call__(self, features: Features) -> T:
-        symbol = features.series.symbol
-        last = self._last.get(symbol)
-        if last is None or last[0] is not features:
-            last = self._last[symbol] = (features, self._compute(features))
-        return last[1]
 
 
 # --- asking -------------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import numpy as np
 from trading.decision import MICRO, Abstention, Evidence, Opinion, Stance
 from trading.errors import NoEvidence
 from trading.market.features import Features
-from trading.market.snapshot import Snapshot
-from trading.personas.panel import Latest, Votes, bar_closed_at
+from trading.market.snapshot import Latest, Snapshot
+from trading.personas.panel import Votes, bar_closed_at
 from trading.personas.sigma_score import CATEGORIES, OUTCOMES, RULES, STANCES, Outcome, Scored, score
 from trading.playbook import Seat, span_text
 

@@ -8,8 +8,8 @@ import numpy as np
 from trading.decision import Abstention, Evidence, Opinion, Stance
 from trading.market.features import Features
 from trading.market.series import Floats
-from trading.market.snapshot import Snapshot
-from trading.personas.panel import Latest, Votes, against_funding, bar_closed_at, bounded, vote_of, votes_of
+from trading.market.snapshot import Latest, Snapshot
+from trading.personas.panel import Votes, against_funding, bar_closed_at, bounded, vote_of, votes_of
 from trading.playbook import Seat, span_text
 
 # Shares of the score.

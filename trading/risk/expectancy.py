@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from trading.decision import GateAnswer
 from trading.model import ZERO
-from trading.policies import ExpectancyPolicy
+from trading.risk_policies import ExpectancyPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +122,19 @@ def risk_fraction(evidence: Evidence, policy: ExpectancyPolicy) -> Sized:
         method = Method.RETURNING if evidence.returns else Method.EXPLORATION
         fraction = min(policy.exploration, policy.max_risk)
         since = " since the shadow trades led back" if evidence.returns else ""
-        return _sized(
-            method, fraction, window, f"{count} of {policy.enough} trades closed{since}: {fraction:.2%} of equity"
-        )
+        note = f"{count} of {policy.enough} trades closed{since}: {fraction:.2%} of equity, from {in_words(window)}"
+        return _sized(method, fraction, window, note)
     wanted = f * policy.kelly
     cut = f", cut to {policy.max_risk:.2%}" if wanted > policy.max_risk else ""
     note = f"Kelly {f:.3f} x {policy.kelly} = {wanted:.2%} of equity{cut}, from {in_words(window)}"
     return _sized(Method.KELLY, min(wanted, policy.max_risk), window, note)
+
+
+def explored(sized: Sized, policy: ExpectancyPolicy) -> Sized:
+    """What would be risked now if the desk were exploring: the size of a shadow trade."""
+    fraction = min(policy.exploration, policy.max_risk)
+    note = f"in shadow: {fraction:.2%} of equity, from {in_words(sized.window)}"
+    return _sized(Method.EXPLORATION, fraction, sized.window, note)
 
 
 def _sized(method: Method, fraction: Decimal, window: Window, note: str) -> Sized:
@@ -145,12 +151,13 @@ def _why_stopped(evidence: Evidence, window: Window, policy: ExpectancyPolicy) -
 
 
 def in_words(window: Window) -> str:
-    """ "30 trades, p 0.68, b 2.15, E 1.14"; what is undefined is a dash."""
+    """ "30 trades, p 0.68, b 2.15, E 1.14, f 0.531"; what is undefined is a dash."""
 
-    def text(value: Decimal | None) -> str:
-        return "-" if value is None else f"{value:.2f}"
+    def text(value: Decimal | None, places: int = 2) -> str:
+        return "-" if value is None else f"{value:.{places}f}"
 
-    return f"{window.n} trades, p {text(window.p)}, b {text(window.b)}, E {text(window.e)}"
+    w = window
+    return f"{w.n} trades, p {text(w.p)}, b {text(w.b)}, E {text(w.e)}, f {text(w.f, 3)}"
 
 
 def expectancy(sized: Sized) -> GateAnswer:
@@ -169,8 +176,7 @@ def damp(volatility: Decimal | None, policy: ExpectancyPolicy) -> Decimal:
     """The factor on risk at an annualised Garman-Klass volatility; 0, no risk at all, where it is not known."""
     if volatility is None or not volatility.is_finite() or volatility < 0:
         return ZERO
-    steps = sorted(policy.damps, key=lambda d: d.below)
-    return next((d.factor for d in steps if volatility < d.below), policy.damp_above)
+    return next((d.factor for d in policy.damps if volatility < d.below), policy.damp_above)
 
 
 def size(

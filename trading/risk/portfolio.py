@@ -1,8 +1,9 @@
-"""Too much of one thing: limits on an asset, on assets that move alike, on a sector. Pure.
+"""Too much of one thing: limits on an asset, on assets that move alike, on a sector, on one side. Pure.
 
 All limits are shares of one budget, `budget` x equity x leverage cap, in quote units of notional. An asset and a sector
 are counted gross. A correlated group is counted net, because there a long and a short offset each other: so an open
-short of a like asset makes room for a long, and only there. What is not known denies.
+short of a like asset makes room for a long, and only there. One side is the net of everything; there the gate and the
+exit that rebalances ask the same question, so that nothing is opened only to be thrown out. What is not known denies.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trading.decision import GateAnswer, Plan
+from trading.exit_plan import Rebalance
 from trading.market.correlation import Correlations
 from trading.model import ZERO, Direction, Symbol, base_of
-from trading.policies import PortfolioLimits
+from trading.risk_policies import PortfolioLimits
 
 OTHER = "other"  # all assets that no sector names share one, so that a limit is not evaded by not being listed
 _RHO_STEP = Decimal("1e-6")
@@ -49,6 +51,7 @@ class Portfolio:
     leverage_cap: int
     correlations: Correlations
     policy: PortfolioLimits
+    rebalance: Rebalance | None = None  # None: the playbook's exits do not rebalance, and any side may be heavy
 
     @property
     def budget(self) -> Decimal | None:
@@ -83,6 +86,16 @@ def _names(exposures: Iterable[Exposure]) -> str:
     return ", ".join(sorted({e.base for e in exposures}))
 
 
+def heavy_side(signed: Sequence[Decimal], *, equity: Decimal, rule: Rebalance) -> Direction | None:
+    """The side that outweighs the other by more than the rule allows. `signed`: notional of each position, negative
+    when short. None: neither side does, or too few positions are open for the rule.
+    """
+    net = sum(signed, ZERO)
+    if len(signed) < rule.positions or abs(net) <= rule.net * rule.budget * max(equity, ZERO):
+        return None
+    return Direction.LONG if net > 0 else Direction.SHORT
+
+
 # --- the gate's rules ---------------------------------------------------------------------------------------------
 
 
@@ -110,8 +123,32 @@ def sector_share(portfolio: Portfolio, new: Exposure) -> GateAnswer:
     return _answer("sector share", portfolio, new, portfolio.policy.sector, read)
 
 
-Rule = Callable[[Portfolio, Exposure], GateAnswer]
-RULES: tuple[Rule, ...] = (asset_share, group_share, sector_share)
+def one_sided(portfolio: Portfolio, new: Exposure) -> GateAnswer | None:
+    """Whether the rebalance exit would find something to throw out once the new one is open. One that takes from a side
+    that is heavy already may pass. None: the playbook's exits do not rebalance.
+    """
+    rule, equity, held = portfolio.rebalance, portfolio.equity, portfolio.exposures
+    if rule is None:
+        return None
+    share = f"{rule.net:.1%} of the gross budget, from {rule.positions} positions on"
+    if portfolio.budget is None or equity is None or held is None:
+        return _not_known("one-sided", portfolio, share)
+    signed = [e.signed for e in held]
+    before = heavy_side(signed, equity=equity, rule=rule)
+    after = heavy_side([*signed, new.signed], equity=equity, rule=rule)
+    passed = after is None or (before is after and after is not new.direction)
+    net = _net((*held, new))
+    return GateAnswer(
+        rule="one-sided",
+        passed=passed,
+        limit=f"{rule.net * equity * rule.budget:.2f} ({share})",
+        value=f"{abs(net):.2f} (net {_side(net)}, {len(held) + 1} open)",
+        reason="" if passed else f"too much on one side: the weakest {_side(net)} would have to go again",
+    )
+
+
+Rule = Callable[[Portfolio, Exposure], GateAnswer | None]
+RULES: tuple[Rule, ...] = (asset_share, group_share, sector_share, one_sided)
 
 
 def _answer(
@@ -124,10 +161,7 @@ def _answer(
     """`read` says how much there would be with the new one, and of what."""
     budget, held = portfolio.budget, portfolio.exposures
     if budget is None or held is None:
-        missing = "equity is not known or gone" if budget is None else "the open exposure is not known"
-        return GateAnswer(
-            rule=rule, passed=False, limit=f"{share:.1%} of the gross budget", value="not known", reason=missing
-        )
+        return _not_known(rule, portfolio, f"{share:.1%} of the gross budget")
     used, of = read((*held, new))
     passed = used <= budget * share
     return GateAnswer(
@@ -137,6 +171,11 @@ def _answer(
         value=f"{used:.2f} ({of})",
         reason="" if passed else f"too much in one {rule.removesuffix(' share')} ({of})",
     )
+
+
+def _not_known(rule: str, portfolio: Portfolio, limit: str) -> GateAnswer:
+    missing = "equity is not known or gone" if portfolio.budget is None else "the open exposure is not known"
+    return GateAnswer(rule=rule, passed=False, limit=limit, value="not known", reason=missing)
 
 
 # --- what people see ----------------------------------------------------------------------------------------------
@@ -169,17 +208,28 @@ def uses(portfolio: Portfolio) -> tuple[Use, ...] | None:
         ("correlated group", policy.group, [_group_use(_alike(b, held, portfolio)) for b in bases]),
         ("sector share", policy.sector, [(s, _gross(_in_sector(s, held, policy))) for s in sectors]),
     )
-    return tuple(
+    listed = [
         Use(limit=limit, name=name, used=used, allowed=budget * share)
         for limit, share, found in read
         for name, used in dict(found or [("", ZERO)]).items()
-    )
+    ]
+    if portfolio.rebalance is not None:
+        listed.append(_side_use(held, budget * portfolio.rebalance.net))
+    return tuple(listed)
+
+
+def _side_use(held: Sequence[Exposure], allowed: Decimal) -> Use:
+    net = _net(held)
+    return Use(limit="one-sided", name=f"net {_side(net)}" if held else "", used=abs(net), allowed=allowed)
 
 
 def _group_use(group: Sequence[Exposure]) -> tuple[str, Decimal]:
     net = _net(group)
-    side = Direction.SHORT if net < 0 else Direction.LONG
-    return f"{_names(group)} net {side.value if net else 'flat'}", abs(net)
+    return f"{_names(group)} net {_side(net)}", abs(net)
+
+
+def _side(net: Decimal) -> str:
+    return "flat" if net == 0 else Direction.LONG.value if net > 0 else Direction.SHORT.value
 
 
 def heat(exposures: Sequence[Exposure], correlations: Correlations) -> Decimal:

@@ -1,38 +1,25 @@
 """The hard limits, one function each. A function says what it allows and what it saw; the gate asks them in order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
+from trading.breaker import allows
 from trading.decision import GateAnswer, Plan
-from trading.model import Direction, Instrument, Symbol, TradingState
-from trading.playbook import Playbook
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """All that the gate may know, taken at one moment. What could not be read is in `frozen`, never a zero."""
-
-    now: datetime
-    trading: TradingState
-    halt_reason: str
-    frozen: str  # why entries are frozen (books, venue, journal, an unknown mark); "" when they are not
-    equity: Decimal  # quote units, with unrealised P&L
-    available: Decimal  # free for margin, after everything in flight
-    margin_used: Decimal
-    day_equity: Decimal  # when the UTC day began
-    positions: int  # open, and entries on their way
-    max_positions: int
-    taken: frozenset[Symbol]  # instruments with a position or any unfinished order
-    last_exit: tuple[Direction, datetime] | None  # on this instrument
-    instrument: Instrument
-    playbook: Playbook
-    stop_loss: Decimal
+from trading.model import TradingState
+from trading.risk import expectancy as evidence
+from trading.risk import portfolio as shares
+from trading.risk.facts import Facts
+from trading.risk.levels import room_for_stop
+from trading.risk.portfolio import Exposure
 
 
 def _answer(rule: str, passed: bool, *, value: str, limit: str, reason: str) -> GateAnswer:
     return GateAnswer(rule=rule, passed=passed, value=value, limit=limit, reason="" if passed else reason)
+
+
+def _not_known(rule: str) -> GateAnswer:
+    """A second line: `facts_known` was asked before."""
+    return _answer(rule, False, value="not known", limit="known", reason="what the account is worth is not known")
 
 
 def trading_state(f: Facts, _: Plan) -> GateAnswer:
@@ -43,6 +30,15 @@ def trading_state(f: Facts, _: Plan) -> GateAnswer:
 
 def books_known(f: Facts, _: Plan) -> GateAnswer:
     return _answer("books", not f.frozen, value=f.frozen or "agree", limit="agree", reason=f.frozen)
+
+
+def facts_known(f: Facts, _: Plan) -> GateAnswer:
+    missing = ", ".join(f.unknown)
+    return _answer("facts known", not missing, value=missing or "all", limit="all", reason=f"not known: {missing}")
+
+
+def circuit_breaker(f: Facts, _: Plan) -> GateAnswer:
+    return allows(f.breaker, f.confidence)
 
 
 def symbol_allowed(f: Facts, _: Plan) -> GateAnswer:
@@ -88,21 +84,33 @@ def wash_guard(f: Facts, p: Plan) -> GateAnswer:
     )
 
 
+def expectancy(f: Facts, _: Plan) -> GateAnswer | None:
+    return None if f.sized is None else evidence.expectancy(f.sized)
+
+
 def leverage(f: Facts, p: Plan) -> GateAnswer:
-    cap = min(f.playbook.limits.max_leverage, f.instrument.max_leverage)
-    return _answer("leverage", p.leverage <= cap, value=f"{p.leverage}x", limit=f"{cap}x", reason="above the cap")
+    """At most what the playbook and the venue allow, and at least what the playbook's sizing needs."""
+    least, cap = f.playbook.sizing.min_leverage, min(f.playbook.limits.max_leverage, f.instrument.max_leverage)
+    return _answer(
+        "leverage",
+        least <= p.leverage <= cap,
+        value=f"{p.leverage}x",
+        limit=f"{least}x to {cap}x",
+        reason="above the cap" if p.leverage > cap else f"the playbook trades from {least}x on only",
+    )
 
 
 def stop_before_liquidation(f: Facts, p: Plan) -> GateAnswer:
-    """The stop must lie inside 70 % of the way to liquidation (isolated margin, linear contract)."""
-    room = (1 / Decimal(p.leverage) - f.instrument.maintenance) * Decimal("0.7")
-    distance = abs(p.price - p.protection.stop) / p.price
+    """The stop must lie inside a part of the way to liquidation (isolated margin, linear contract)."""
+    room = room_for_stop(f, price=p.price, leverage=p.leverage)
+    distance = (p.price - p.protection.stop) * p.direction.sign
+    near = f"at {p.leverage}x the stop is too near to liquidation"
     return _answer(
         "stop before liquidation",
-        distance <= room,
-        value=f"{distance:.2%}",
-        limit=f"{room:.2%}",
-        reason=f"at {p.leverage}x the stop is too near to liquidation",
+        0 < distance <= room,
+        value=f"{distance / p.price:.2%}",
+        limit=f"{room / p.price:.2%}",
+        reason=near if distance > 0 else f"the price has passed the stop {p.protection.stop}",
     )
 
 
@@ -119,15 +127,46 @@ def size(f: Facts, p: Plan) -> GateAnswer:
 
 
 def risk(f: Facts, p: Plan) -> GateAnswer:
-    lost = abs(p.price - p.protection.stop) * p.quantity
-    # One tick of rounding on the stop may push the plan a hair over the share it was sized to.
-    allowed = f.equity * f.playbook.limits.max_risk + f.instrument.tick * p.quantity
+    if f.equity is None:
+        return _not_known("risk")
+    lost, allowed = abs(p.price - p.protection.stop) * p.quantity, f.equity * f.playbook.limits.max_risk
     return _answer(
         "risk", lost <= allowed, value=f"{lost:.2f}", limit=f"{allowed:.2f}", reason="the stop would cost too much"
     )
 
 
+def trade_margin(f: Facts, p: Plan) -> GateAnswer:
+    if f.equity is None:
+        return _not_known("trade margin")
+    limit = f.equity * f.playbook.limits.max_trade
+    return _answer(
+        "trade margin",
+        p.margin <= limit,
+        value=f"{p.margin:.2f}",
+        limit=f"{limit:.2f}",
+        reason="too much margin in one position",
+    )
+
+
+def asset_share(f: Facts, p: Plan) -> GateAnswer | None:
+    return None if f.portfolio is None else shares.asset_share(f.portfolio, Exposure.of(p))
+
+
+def correlated_group(f: Facts, p: Plan) -> GateAnswer | None:
+    return None if f.portfolio is None else shares.group_share(f.portfolio, Exposure.of(p))
+
+
+def sector_share(f: Facts, p: Plan) -> GateAnswer | None:
+    return None if f.portfolio is None else shares.sector_share(f.portfolio, Exposure.of(p))
+
+
+def one_sided(f: Facts, p: Plan) -> GateAnswer | None:
+    return None if f.portfolio is None else shares.one_sided(f.portfolio, Exposure.of(p))
+
+
 def free_balance(f: Facts, p: Plan) -> GateAnswer:
+    if f.available is None:
+        return _not_known("free balance")
     needed = p.margin + p.notional * f.instrument.taker_fee * 2
     return _answer(
         "free balance",
@@ -139,6 +178,8 @@ def free_balance(f: Facts, p: Plan) -> GateAnswer:
 
 
 def margin_in_use(f: Facts, p: Plan) -> GateAnswer:
+    if f.equity is None or f.margin_used is None:
+        return _not_known("margin in use")
     total, limit = f.margin_used + p.margin, f.equity * f.playbook.limits.max_margin
     return _answer(
         "margin in use", total <= limit, value=f"{total:.2f}", limit=f"{limit:.2f}", reason="too much margin in use"
@@ -147,6 +188,8 @@ def margin_in_use(f: Facts, p: Plan) -> GateAnswer:
 
 def daily_loss(f: Facts, _: Plan) -> GateAnswer:
     """Realised and unrealised, fees and funding included, against the UTC day's opening equity: once, not per look."""
+    if f.equity is None or f.day_equity is None:
+        return _not_known("daily loss")
     lost, limit = f.day_equity - f.equity, f.day_equity * f.playbook.limits.max_daily_loss
     return _answer(
         "daily loss",
@@ -157,18 +200,26 @@ def daily_loss(f: Facts, _: Plan) -> GateAnswer:
     )
 
 
-Rule = Callable[[Facts, Plan], GateAnswer]
+Rule = Callable[[Facts, Plan], GateAnswer | None]  # None: the playbook has no part for it
 RULES: tuple[Rule, ...] = (
     trading_state,
     books_known,
+    facts_known,
+    circuit_breaker,
     symbol_allowed,
     one_per_instrument,
     position_count,
     wash_guard,
+    expectancy,
     leverage,
     stop_before_liquidation,
     size,
     risk,
+    trade_margin,
+    asset_share,
+    correlated_group,
+    sector_share,
+    one_sided,
     free_balance,
     margin_in_use,
     daily_loss,

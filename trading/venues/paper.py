@@ -42,6 +42,7 @@ from trading.venues.paper_book import Account, Changes
 from trading.venues.paper_faults import Call, Faults, NoFaults
 from trading.venues.paper_match import Matcher
 from trading.venues.paper_rules import (
+    TRIGGERED,
     PaperRules,
     check_protection,
     check_size,
@@ -160,6 +161,18 @@ class PaperVenue:
                 with self._step(symbol):
                     self._account.end(ticket, OrderStatus.CANCELLED, ticket.order.note, at=self._clock.now())
 
+    async def amend(self, symbol: Symbol, client_id: ClientId, *, trigger: Decimal) -> OrderReport:
+        """See paper_rules for the codes of an OrderRejected. A stop that was triggered cannot be moved any more."""
+        known = self._account.working.get(symbol, {}).get(client_id)
+        async with Call(self._faults, "amend", known.order if known else None):
+            ticket, quote = self._movable(symbol, client_id)
+            if ticket.order.trigger != trigger:
+                moved = replace(ticket.order, trigger=trigger, changed_at=self._clock.now())
+                check_terms(moved, self._instruments[symbol], quote)
+                with self._step(symbol):
+                    self._account.keep(replace(ticket, order=moved), at=moved.changed_at)
+            return self._report(self._account.tickets[client_id])
+
     async def order(self, symbol: Symbol, client_id: ClientId) -> OrderReport | None:
         async with Call(self._faults, "order"):
             ticket = self._account.tickets.get(client_id)
@@ -212,6 +225,12 @@ class PaperVenue:
         if order.reduce_only and not opened:
             raise OrderRejected("reduce-only, and nothing is open on the other side", code="reduce_only")
         return instrument, market.quote
+
+    def _movable(self, symbol: Symbol, client_id: ClientId) -> tuple[Ticket, Quote]:
+        ticket, quote = self._account.working.get(symbol, {}).get(client_id), self._account.market(symbol).quote
+        if ticket is None or quote is None or ticket.triggered or ticket.order.kind not in TRIGGERED:
+            raise OrderRejected(f"{client_id} is no working stop or target on {symbol}", code="gone")
+        return ticket, quote
 
     def _cut(self, order: Order) -> Order:
         """A reduce-only order for no more than is open."""

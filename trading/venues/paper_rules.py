@@ -2,7 +2,8 @@
 
 A refusal is an OrderRejected with a plain reason and a code: symbol, no_market, ended, step,
 min_quantity, max_quantity, min_notional, tick, leverage,
-reduce_only, trigger, protection, duplicate, insufficient_margin.
+reduce_only, trigger, protection, duplicate, insufficient_margin;
+of a level that is to be moved: gone, tick, trigger.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,192 @@
+"""A desk of this process: its panel, its view of the market, its account, its schedule; live and shadow alike."""
+
+import contextlib
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from bot.arming import armed
+from bot.library import Library
+from bot.markets import Market
+from bot.player import GROUP, Track
+from bot.scheduler import MarketSchedule
+from bot.shadows import Begin, Records, Shadow
+from trading.clock import ManualClock
+from trading.desk import Desk
+from trading.errors import Misuse
+from trading.market.feed import Feed
+from trading.market.view import View
+from trading.model import Symbol
+from trading.personas.panel import Persona
+from trading.playbook import Playbook
+from trading.ports import Journal, Remembered
+from trading.venues.paper import PaperVenue
+
+ACCOUNT = "paper.db"
+SHADOWS = "shadow"  # a folder of the data directory, with one for each shadow desk
+SINCE = "since"  # a tag: market time at which a shadow desk was added
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    desk: Desk
+    view: View
+    venue: PaperVenue
+    clock: ManualClock
+    schedule: MarketSchedule
+    resumed_at: datetime | None  # None: it has lived through nothing yet
+
+
+class Builder:
+    """Builds desks on one market, with playbooks from one library."""
+
+    def __init__(self, market: Market, library: Library) -> None:
+        self.market = market
+        self.library = library
+
+    async def build(
+        self,
+        name: str,
+        directory: Path,
+        journal: Journal,
+        *,
+        playbook: Playbook,
+        start: Decimal,
+        at: datetime,
+        tags: Mapping[str, str] | None = None,
+    ) -> Built:
+        """A desk as its last process left it, or one that begins `at` with `start`. It is not started yet, and its
+        venue is the caller's to close."""
+        feed, clock = self.market.feed, ManualClock(self.market.begins)
+        venue = PaperVenue(instruments=feed.instruments(), clock=clock, store=directory / ACCOUNT, start_balance=start)
+        try:
+            resumed_at = _lived_until(await journal.load(), venue)
+            clock.set(resumed_at or at)
+            view = View(feed, playbook)
+            desk = await Desk.open(
+                name=name,
+                journal=journal,
+                clock=clock,
+                market=view,
+                venue=venue,
+                playbook=playbook,
+                arm=self._arm,
+                load=self.library.load,
+                tags={**self.market.identity, **(tags or {})},
+            )
+        except BaseException:
+            venue.close()
+            raise
+        view.use(desk.playbook)
+        desk.followers.append(view.use)
+        schedule = _schedule(desk, feed)
+        return Built(desk=desk, view=view, venue=venue, clock=clock, schedule=schedule, resumed_at=resumed_at)
+
+    def _arm(self, playbook: Playbook) -> tuple[dict[str, Persona], dict[str, str]]:
+        return armed(playbook, self.market.lacks, self.market.ballots)
+
+
+def _lived_until(remembered: Remembered | None, venue: PaperVenue) -> datetime | None:
+    """Whichever of desk and venue lived longer: what the venue has seen already is not played again."""
+    desk = remembered.state.market_at if remembered else None
+    return max((at for at in (desk, venue.lived_until) if at), default=None)
+
+
+def _schedule(desk: Desk, feed: Feed) -> MarketSchedule:
+    """The schedule of the playbook that runs, for what of its universe this market has."""
+
+    def symbols(playbook: Playbook) -> list[Symbol]:
+        return sorted(s for s, i in feed.instruments().items() if i.base in playbook.universe)
+
+    schedule = MarketSchedule(desk.playbook.schedule, symbols(desk.playbook))
+    desk.followers.append(lambda playbook: schedule.use(playbook.schedule, symbols(playbook)))
+    return schedule
+
+
+# --- beside the live one ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """A journal that has nobody to tell, and what reads it."""
+
+    journal: Journal
+    records: Records
+    close: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yard:
+    """Where shadow desks are built and kept: a folder of the live desk's data directory."""
+
+    builder: Builder
+    directory: Path
+    remember: Callable[[Path], Awaitable[Memory]]
+    live: Desk
+    hurried: bool  # at full speed decisions without consequence share transactions
+
+    def put_aside(self, name: str) -> None:
+        """What a removed shadow desk has left keeps its records, under the next free number."""
+        place = self.directory / name
+        if place.is_dir():
+            numbered = (place.with_name(f"{name}~{n}") for n in itertools.count(1))
+            place.rename(next(free for free in numbered if not free.exists()))
+
+    async def prepare(self, name: str) -> Begin:
+        """Raises Misuse when it cannot be."""
+        playbook = self.builder.library.load(name)
+        if not {i.base for i in self.builder.market.feed.instruments().values()} & set(playbook.universe):
+            raise Misuse(f"This market has no instrument of {name}.")
+        memory = await self.remember(self.directory / name)
+
+        async def begin(equity: Callable[[], Decimal]) -> Shadow:
+            async with contextlib.AsyncExitStack() as opened:
+                opened.push_async_callback(memory.close)
+                shadow = await self._begin(playbook, memory, opened, start=equity())
+                opened.pop_all()
+            return shadow
+
+        return begin
+
+    async def _begin(
+        self, playbook: Playbook, memory: Memory, opened: contextlib.AsyncExitStack, *, start: Decimal
+    ) -> Shadow:
+        feed, now = self.builder.market.feed, self.live.now()
+        built = await self.builder.build(
+            "shadow",
+            self.directory / playbook.name,
+            memory.journal,
+            playbook=playbook,
+            start=start,
+            at=now,
+            tags={SINCE: now.isoformat()},
+        )
+        opened.callback(built.venue.close)
+        desk = built.desk
+        desk.book.patience = GROUP if self.hurried else 0
+        if built.resumed_at:
+            feed.stand(built.resumed_at)
+        await desk.start()
+
+        async def close() -> None:
+            built.venue.close()
+            await memory.close()
+
+        return Shadow(
+            name=playbook.name,
+            desk=desk,
+            track=Track(
+                desk=desk,
+                feed=feed,
+                venue=built.venue,
+                clock=built.clock,
+                due=built.schedule.due,
+                since=built.resumed_at,
+            ),
+            records=memory.records,
+            since=datetime.fromisoformat(desk.book.state.tags[SINCE]),
+            close=close,
+        )

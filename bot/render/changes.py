@@ -1,0 +1,244 @@
+"""Settings, phases and playbooks in words: what they are, what a change would make of them, who made it. Pure.
+
+`CHANGES` is this file's part of the alerts.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from bot.render.positions import UNKNOWN, refresh
+from bot.render.words import RenderContext, Renderer, amount, card, clock, counted, money, name_of, percent, share
+from bot.surface import Button, Card
+from trading import messages as m
+from trading.playbook import Exits, Phase, Playbook, Sizing, SizingMethod, span_text
+from trading.status import Difference, ShadowDeskView
+
+Changes = Sequence[tuple[str, str, str]]
+
+KEPT = "Open positions keep the exits they were opened with"
+
+
+# What each seat and each phase has: where this one comes or goes, the whole of it does.
+_WHOLE = {"panel": "weight", "phases": "name"}
+
+
+def change_lines(changes: Changes) -> tuple[str, ...]:
+    """max_hold: 12h -> 6h, one a line; what is not set is said so, a seat or a phase that comes or goes once."""
+    said = (_whole(changes, row) or _change(*row) for row in changes)
+    return tuple(dict.fromkeys(said))
+
+
+def _change(what: str, before: str, after: str) -> str:
+    return f"{what}: {before or 'not set'} -> {after or 'not set'}"
+
+
+def _whole(changes: Changes, row: tuple[str, str, str]) -> str:
+    part, _, rest = row[0].partition(".")
+    place = f"{part}.{rest.rpartition('.')[0]}"
+    found = next((r for r in changes if part in _WHOLE and r[0] == f"{place}.{_WHOLE[part]}"), None)
+    if found is None or (found[1] and found[2]):
+        return ""
+    return f"{place}: {'left out' if found[1] else 'added'}"
+
+
+def kept_line(ids: Iterable[str]) -> str:
+    held = ", ".join(ids)
+    return f"{KEPT}: {held}" if held else "No position is open."
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+
+def _settings_title(event: m.SettingsChanged) -> str:
+    if event.undone is not None:
+        return f"settings version {event.undone} taken back"
+    lines = change_lines(event.changes)
+    return lines[0] if len(lines) == 1 else f"{len(lines)} settings changed"
+
+
+def _settings(event: m.SettingsChanged, _: RenderContext) -> Card:
+    return card(
+        _settings_title(event),
+        *change_lines(event.changes),
+        f"By {event.by}. Settings version {event.version}. {KEPT}.",
+        "" if event.undone is not None else "/undo takes it back; it asks first.",
+    )
+
+
+def _playbook(event: m.PlaybookChanged, _: RenderContext) -> Card:
+    return card(
+        f"playbook {event.before} -> {event.after}",
+        f"By {event.by}",
+        kept_line(event.kept),
+        buttons=(Button(label="Playbook", data="do:/playbook"),),
+    )
+
+
+def _shadow_desk(event: m.ShadowDeskChanged, _: RenderContext) -> Card:
+    word = "runs in shadow now" if event.running else "runs in shadow no more"
+    then = "On paper, on the same market data. /shadow compares." if event.running else ""
+    return card(
+        f"playbook {event.playbook} {word}",
+        f"By {event.by}",
+        then,
+        buttons=(Button(label="Shadow", data="do:/shadow"),) if event.running else (),
+    )
+
+
+def _phase(event: m.PhaseChanged, _: RenderContext) -> Card:
+    return card(f"phase {event.before} -> {event.after}", f"By {event.by}. Open positions keep the exits they have.")
+
+
+def _alerts(event: m.AlertsChanged, _: RenderContext) -> Card:
+    return card(f"alerts: {event.kind} {event.before} -> {event.after}", f"For {event.destination}, by {event.by}")
+
+
+CHANGES: dict[type[m.Event], Renderer] = {
+    m.SettingsChanged: _settings,
+    m.PlaybookChanged: _playbook,
+    m.ShadowDeskChanged: _shadow_desk,
+    m.PhaseChanged: _phase,
+    m.AlertsChanged: _alerts,
+}
+
+
+# --- /phase -------------------------------------------------------------------------------------------------------
+
+
+def _own(phase: Phase) -> str:
+    """What a phase says itself; what it leaves out, the base settings say."""
+    said = (
+        f"{phase.max_positions} positions" if phase.max_positions is not None else "",
+        f"target {share(phase.take_profit)}" if phase.take_profit is not None else "",
+        f"stop {share(phase.stop_loss)}" if phase.stop_loss is not None else "",
+        f"held {span_text(phase.max_hold)}" if phase.max_hold is not None else "",
+    )
+    return ", ".join(s for s in said if s)
+
+
+def _phase_line(phase: Phase) -> str:
+    dates = f", {clock(phase.starts)} to {clock(phase.ends)}" if phase.starts and phase.ends else ""
+    own = _own(phase)
+    return f"{phase.name}: {phase.note or 'no note'}{dates}" + (f"; {own}" if own else "")
+
+
+def phase_card(playbook: Playbook, current: str, version: int) -> Card:
+    return card(
+        f"phase {current}",
+        *(_phase_line(p) for p in playbook.phases),
+        f"Settings version {version}" if version else "",
+        "Change it with /phase NAME, or /phase auto for the playbook's dates",
+        "Change what one says with /phase set NAME key=value; /undo takes it back",
+    )
+
+
+# --- /playbook ----------------------------------------------------------------------------------------------------
+
+
+def _sizing(sizing: Sizing) -> str:
+    match sizing.method:
+        case SizingMethod.CONFIDENCE:
+            how = f"margin {share(sizing.floor)} to {share(sizing.ceiling)} of equity"
+        case SizingMethod.LINEAR:
+            lowest, highest = min(sizing.tier1.low, sizing.tier2.low), max(sizing.tier1.high, sizing.tier2.high)
+            how = f"margin {share(lowest)} to {share(highest)} of equity"
+        case SizingMethod.FIXED:
+            how = f"margin {amount(sizing.margin)} each time"
+        case SizingMethod.EXPECTANCY:
+            how = "by what the closed trades have shown"
+    return f"Leverage {sizing.leverage}x, size by {sizing.method}: {how}"
+
+
+def _levels(exits: Exits) -> str:
+    target, stop = [share(exits.take_profit)], [share(exits.stop_loss)]
+    target += [f"{exits.target_atr:f} ATR"] if exits.target_atr else []
+    target += [f"{exits.target_of_margin * 100:f}% of margin"] if exits.target_of_margin else []
+    stop += [f"{exits.stop_atr:f} ATR"] if exits.stop_atr else []
+    stop += ["the invalidation price"] if exits.stop_at_invalidation else []
+    nearest = "; the nearest of each" if len(target) + len(stop) > 2 else ""
+    return f"Target {' or '.join(target)}, stop {' or '.join(stop)}{nearest}"
+
+
+def _exit_rules(exits: Exits) -> str:
+    said = (
+        f"held at most {span_text(exits.max_hold)}" if exits.max_hold else "",
+        f"trailing from {percent(exits.trailing.arm)}" if exits.trailing else "",
+        f"break-even at {percent(exits.break_even)}" if exits.break_even else "",
+        counted(len(exits.partials), "partial") if exits.partials else "",
+        "time limits by regime" if exits.time_limits else "",
+        "regime change" if exits.regime_change else "",
+        "rebalance" if exits.rebalance else "",
+        "invalidation" if exits.invalidation else "",
+    )
+    every = ", ".join(s for s in said if s)
+    return f"Exits: {every}" if every else "Exits: stop and target alone"
+
+
+def _parts(book: Playbook) -> str:
+    parts = {"expectancy": book.expectancy, "portfolio": book.portfolio, "health": book.health}
+    there = [name for name, part in parts.items() if part is not None]
+    return f"Risk: {', '.join(['regime', 'breaker', *there])}"
+
+
+def playbook_card(book: Playbook, *, running: bool, others: Sequence[str]) -> Card:
+    limits = book.limits
+    seats = (f"{n.upper()} {s.weight.normalize():f}{'' if s.enabled else ' off'}" for n, s in book.panel.items())
+    use = () if running else (Button(label="Use it", data=f"do:/playbook use {book.name}"),)
+    return card(
+        f"playbook {book.name}{' (running)' if running else ''}",
+        book.title,
+        f"Universe: {' '.join(book.universe)}",
+        f"Panel: {', '.join(seats)}",
+        f"Trades from confidence {book.judge.min_confidence}, at least {book.judge.min_agreeing} agreeing",
+        _sizing(book.sizing),
+        f"At most {limits.max_positions} positions, risk {share(limits.max_risk)} a trade, "
+        f"daily loss {share(limits.max_daily_loss)}",
+        _levels(book.exits),
+        _exit_rules(book.exits),
+        _parts(book),
+        f"Looks every {span_text(book.schedule.signals_every)}; settings {book.hash}",
+        f"Others: {', '.join(others)}" if others else "",
+        buttons=use,
+    )
+
+
+def playbooks_card(entries: Sequence[tuple[str, str]], running: str) -> Card:
+    """`entries`: each name with its title, or with what is wrong with its file."""
+    lines = (f"{name}{' (running)' if name == running else ''}: {what}" for name, what in entries)
+    buttons = (Button(label=name, data=f"do:/playbook show {name}") for name, _ in entries)
+    return card(counted(len(entries), "playbook"), *lines, "/playbook show NAME, /playbook use NAME", buttons=buttons)
+
+
+# --- /shadow ------------------------------------------------------------------------------------------------------
+
+
+def _difference(found: Difference, view: ShadowDeskView) -> str:
+    at = clock(found.at, today=view.differences[0].at)
+    return f"{at} {name_of(found.symbol)}: ours {found.ours}, {view.playbook} {found.theirs}"
+
+
+def shadow_lines(view: ShadowDeskView) -> tuple[str, ...]:
+    """How a shadow desk stands against the live one, over the same time."""
+    equity = UNKNOWN
+    if view.equity is not None:
+        change = (view.equity - view.start_equity) / view.start_equity if view.start_equity else None
+        equity = amount(view.equity) + ("" if change is None else f" ({percent(change)})")
+    return (
+        f"{view.playbook}, on paper since {clock(view.since)}",
+        f"Equity {equity}, from {amount(view.start_equity)}; {view.open} open",
+        f"Closed: {counted(view.trades, 'trade')}, net {money(view.net)}; "
+        f"ours {counted(view.ours_trades, 'trade')}, net {money(view.ours_net)}",
+        f"Decisions: {view.same} the same, {view.different} different",
+        *(_difference(d, view) for d in view.differences),
+    )
+
+
+def shadows_card(views: Sequence[ShadowDeskView]) -> Card:
+    if not views:
+        return card(
+            "no playbook runs in shadow", "/shadow add NAME runs one on paper beside the live one; it asks first."
+        )
+    return card(
+        f"{counted(len(views), 'playbook')} in shadow: {', '.join(v.playbook for v in views)}",
+        *(line for view in views for line in shadow_lines(view)),
+        buttons=(refresh("shadow"),),
+    )

@@ -1,0 +1,293 @@
+"""Records for other programs: every promised line, exact, with the fields that docs/records.md names."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.export import KINDS, Lines
+from tests.desks import a_desk
+from tests.storage_builders import AT, BTC, D, a_decision, a_plan, a_position, a_trade, an_order
+from trading.breaker import Cause, Level, Tripwire
+from trading.decision import Denied, GateAnswer
+from trading.errors import OrderRejected, UnknownOutcome, VenueDown
+from trading.exit_plan import Regime
+from trading.messages import (
+    BooksAgreed,
+    BreakerTripped,
+    DecisionMade,
+    Event,
+    OrderEnded,
+    OrderUncertain,
+    ProtectionFailed,
+    ShadowClosed,
+    StopNotMoved,
+    TradeClosed,
+    VenueLost,
+)
+from trading.model import ExitReason, Guard, Leg, OrderStatus
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "records.md").read_text()
+
+
+def lines(kind: str, *events: Event) -> list[dict[str, Any]]:
+    made = Lines(kind)
+    wanted = [event for event in events if type(event).__name__ in made.events]
+    raw = [line for seq, event in enumerate(wanted, 1) for line in made.of(seq, event)]
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in raw), "one object, one line"
+    return [json.loads(line) for line in raw]
+
+
+def line(kind: str, event: Event) -> dict[str, Any]:
+    (found,) = lines(kind, event)
+    return found
+
+
+NO = GateAnswer(rule="daily loss", passed=False, value="512.40", limit="under 500.00", reason="the limit is reached")
+YES = GateAnswer(rule="symbol", passed=True, value="BTC", limit="the playbook's universe")
+
+
+def a_denial(**more: Any) -> DecisionMade:
+    gate = Denied(rule="daily loss", reason=NO.reason, answers=(YES, NO), **more)
+    return DecisionMade(at=AT, decision=replace(a_decision("btc-a", "denied"), gate=gate))
+
+
+def an_end(status: OrderStatus, **more: Any) -> OrderEnded:
+    order = an_order(trigger=None).to(status, at=AT, note="no margin")
+    return OrderEnded(at=AT, order=order, **more)
+
+
+def a_cause(wire: Tripwire, level: Level, value: str, limit: str) -> Cause:
+    return Cause(trigger=wire, value=D(value), limit=D(limit), level=level, at=AT, until=AT + timedelta(minutes=5))
+
+
+TRIP = BreakerTripped(
+    at=AT,
+    before=Level.CLOSED,
+    after=Level.HALT,
+    causes=(
+        a_cause(Tripwire.SLIPPAGE, Level.ALERT, "0.0012", "0.001"),
+        a_cause(Tripwire.DAY_LOSS, Level.HALT, "0.051", "0.05"),
+    ),
+)
+BARE = a_position(guard=Guard.FAILED)
+STUCK = StopNotMoved(at=AT, position=a_position(), wanted=D("100.10"), reason="price band")
+EVERY: dict[str, list[Event]] = {
+    "decisions": [
+        DecisionMade(at=AT, decision=a_decision("btc-a", "long")),
+        DecisionMade(at=AT, decision=a_decision("btc-b", "wait")),
+        a_denial(would=a_plan()),
+    ],
+    "safety_violations": [a_denial(), TRIP, ProtectionFailed(at=AT, position=BARE)],
+    "execution_failures": [
+        an_end(OrderStatus.REJECTED),
+        an_end(OrderStatus.ABANDONED),
+        an_end(OrderStatus.EXPIRED),
+        OrderUncertain(at=AT, order=an_order().to(OrderStatus.UNKNOWN, at=AT)),
+        STUCK,
+        VenueLost(at=AT, detail="no answer for 30 s"),
+    ],
+    "pnl": [
+        TradeClosed(at=AT, trade=a_trade(), equity=D("10002.445")),
+        ShadowClosed(at=AT, trade=a_trade("btc-s", gross="-1.25")),
+    ],
+}
+
+
+# --- the document -----------------------------------------------------------------------------------------------------
+
+
+def documented(heading: str) -> list[str]:
+    """The fields in the first table under a heading, in order."""
+    text = DOCUMENT.partition(f"\n{heading}\n")[2]
+    table = re.split(r"\n#|\n```", text)[0]
+    return re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+
+
+COMMON = re.findall(r"^\| `(\w+)` \|", DOCUMENT.partition("\n## ")[0].rpartition("begins with these:")[2], re.MULTILINE)
+
+
+def examples() -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind in KINDS:
+        text = DOCUMENT.partition(f"\n## `{kind}`\n")[2].partition("\n## ")[0]
+        (found,) = re.findall(r"^```json\n(.*)\n```$", text, re.MULTILINE)
+        yield kind, json.loads(found)
+
+
+def shape(found: dict[str, Any]) -> dict[str, list[str]]:
+    """The names of the fields of each table in a line, by the table's own name."""
+    shapes = {"": list(found)}
+    for name, value in found.items():
+        tables = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
+        for table in tables:
+            inner = shape(table)
+            shapes["plan" if name == "shadow_plan" else name] = inner.pop("")
+            shapes |= inner
+    return shapes
+
+
+@pytest.mark.parametrize(("kind", "event"), [(kind, event) for kind, events in EVERY.items() for event in events])
+def test_a_line_has_the_fields_that_the_document_names(kind: str, event: Event) -> None:
+    for table, names in shape(line(kind, event)).items():
+        assert names == ([*COMMON, *documented(f"## `{kind}`")] if not table else documented(f"### `{table}`"))
+
+
+@pytest.mark.parametrize(("kind", "example"), list(examples()), ids=list(KINDS))
+def test_the_examples_of_the_document_are_such_lines(kind: str, example: dict[str, Any]) -> None:
+    for table, names in shape(example).items():
+        assert names == ([*COMMON, *documented(f"## `{kind}`")] if not table else documented(f"### `{table}`"))
+
+
+def test_every_kind_of_line_is_in_the_document_and_every_event_in_these_tests() -> None:
+    for kind, makers in KINDS.items():
+        assert {type(event) for event in EVERY[kind]} == set(makers)
+        text = DOCUMENT.partition(f"\n## `{kind}`\n")[2].partition("\n| field")[0]
+        assert {found["kind"] for found in lines(kind, *EVERY[kind])} == set(re.findall(r"`([a-z ]+)`", text)) & KNOWN
+
+
+KNOWN = {found["kind"] for kind, events in EVERY.items() for found in lines(kind, *events)}
+
+
+# --- decisions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_with_its_votes_tally_gate_and_plan() -> None:
+    found = line("decisions", EVERY["decisions"][0])
+    assert (found["seq"], found["at"], found["decision"]) == (1, "2026-01-05T10:00:00Z", "btc-a")
+    assert (found["outcome"], found["action"], found["confidence"]) == ("long", "long", "0.7")
+    assert [(v["persona"], v["weight"], v["stance"], v["confidence"]) for v in found["votes"]] == [
+        ("flow", "1", "long", "0.7"),
+        ("technical", "1.2", "long", "0.7"),
+        ("whale", None, None, None),
+    ]
+    assert [v["abstained"] for v in found["votes"]] == [None, None, "no data"]
+    assert found["votes"][0]["evidence"][0] == {
+        "label": "RSI(0)", "value": 31.25, "unit": "%", "source": "1h candles", "as_of": "2026-01-05T10:00:00Z",
+    }  # fmt: skip
+    assert (found["tally"]["long"], found["tally"]["directional_weight"]) == ("1.54", "2.2")
+    assert len(found["gate"]) == 6
+    assert (found["plan"]["quantity"], found["plan"]["stop"], found["plan"]["margin"]) == ("0.5", "97.5", "5.005")
+    assert (found["denied_by"], found["shadow_plan"]) == (None, None)
+
+
+def test_a_wait_has_neither_gate_nor_plan() -> None:
+    found = line("decisions", EVERY["decisions"][1])
+    assert (found["outcome"], found["gate"], found["plan"], found["denied_by"]) == ("wait", [], None, None)
+
+
+def test_a_denial_has_every_answer_with_limit_and_value_and_the_plan_that_is_followed() -> None:
+    found = line("decisions", EVERY["decisions"][2])
+    assert (found["outcome"], found["denied_by"], found["plan"]) == ("denied", "daily loss", None)
+    assert [(a["rule"], a["passed"], a["limit"], a["value"]) for a in found["gate"]] == [
+        ("symbol", True, "the playbook's universe", "BTC"),
+        ("daily loss", False, "under 500.00", "512.40"),
+    ]
+    assert found["shadow_plan"]["method"] == "confidence"
+
+
+def test_what_is_not_known_is_null_and_what_is_known_is_exact() -> None:
+    decision = a_decision()
+    assert line("decisions", DecisionMade(at=AT, decision=decision))["seen"]["atr"] is None
+    seen = replace(decision.seen, atr=D("0.35623535629343145"), regime=Regime.CHOP, volatility=D("1E+1"))
+    found = line("decisions", DecisionMade(at=AT, decision=replace(decision, seen=seen)))["seen"]
+    assert (found["atr"], found["regime"], found["volatility"]) == ("0.35623535629343145", "chop", "10")
+
+
+# --- safety violations ------------------------------------------------------------------------------------------------
+
+
+def test_a_denial_by_a_rule_has_its_limit_and_value() -> None:
+    found = line("safety_violations", a_denial())
+    assert (found["kind"], found["rule"], found["decision"]) == ("denied", "daily loss", "btc-a")
+    assert (found["limit"], found["value"], found["reason"]) == ("under 500.00", "512.40", "the limit is reached")
+
+
+def test_a_decision_that_nothing_denied_is_no_violation() -> None:
+    assert lines("safety_violations", *EVERY["decisions"][:2]) == []
+
+
+def test_a_trip_names_the_worst_cause_and_tells_all() -> None:
+    found = line("safety_violations", TRIP)
+    assert (found["rule"], found["limit"], found["value"]) == ("day loss", "0.05", "0.051")
+    assert found["reason"] == (
+        "CLOSED -> HALT: slippage 0.0012 from 0.001 on is ALERT, day loss 0.051 from 0.05 on is HALT"
+    )
+
+
+def test_a_position_without_protection() -> None:
+    found = line("safety_violations", ProtectionFailed(at=AT, position=BARE))
+    assert (found["kind"], found["symbol"], found["value"]) == ("unprotected", BTC, "failed")
+
+
+# --- execution failures -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [OrderStatus.REJECTED, OrderStatus.ABANDONED, OrderStatus.EXPIRED])
+def test_an_order_that_failed(status: OrderStatus) -> None:
+    found = line("execution_failures", an_end(status))
+    assert (found["kind"], found["order"], found["reason"]) == (status.value, "gv-entry-e0", "no margin")
+
+
+def test_an_order_that_was_cancelled_or_taken_back_has_not_failed() -> None:
+    cancelled, withdrawn = an_end(OrderStatus.CANCELLED), an_end(OrderStatus.ABANDONED, withdrawn=True)
+    assert lines("execution_failures", cancelled, withdrawn) == []
+
+
+@pytest.mark.parametrize("leg", list(Leg))
+def test_a_guard_that_ends_with_its_position_has_not_failed_and_any_other_order_has(leg: Leg) -> None:
+    expired = OrderEnded(at=AT, order=an_order(leg=leg).to(OrderStatus.EXPIRED, at=AT))
+    assert len(lines("execution_failures", expired)) == (0 if leg in (Leg.STOP, Leg.TARGET) else 1)
+
+
+def test_a_stop_that_was_not_moved_says_where_it_stands() -> None:
+    found = line("execution_failures", STUCK)
+    assert (found["kind"], found["price"], found["side"]) == ("stop not moved", "100.10", "sell")
+    assert found["reason"] == "price band; it stands at 97.5"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (OrderRejected("insufficient margin", code="margin"), "rejected"),
+        (VenueDown("no route"), "abandoned"),
+        (UnknownOutcome("no answer within 10 s"), "uncertain"),
+    ],
+)
+async def test_what_a_desk_meets_is_exported(fault: Exception, kind: str) -> None:
+    bench = await a_desk()
+    bench.trouble.on("submit", fault)
+    bench.script.long()
+    await bench.decide()
+    (found,) = lines("execution_failures", *bench.journal.events)
+    assert (found["kind"], found["leg"], found["side"], found["filled"]) == (kind, "entry", "buy", "0")
+    assert str(fault) in found["reason"]
+
+
+# --- profit and loss --------------------------------------------------------------------------------------------------
+
+
+def test_a_trade_adds_up_and_has_the_equity_after_it() -> None:
+    found = line("pnl", EVERY["pnl"][0])
+    gross, fees, funding, net = (Decimal(found[key]) for key in ("gross", "fees", "funding", "net"))
+    assert net == gross - fees + funding
+    assert (found["kind"], found["equity"], found["reason"]) == ("trade", "10002.445", "take profit")
+
+
+def test_a_shadow_trade_is_marked_and_moves_no_equity() -> None:
+    found = line("pnl", EVERY["pnl"][1])
+    assert (found["kind"], found["equity"], found["gross"]) == ("shadow trade", None, "-1.25")
+
+
+def test_every_exit_reason_is_written_as_people_read_it() -> None:
+    for reason in ExitReason:
+        assert line("pnl", TradeClosed(at=AT, trade=a_trade(reason=reason), equity=D(1)))["reason"] == reason.value
+
+
+def test_events_of_another_kind_are_not_asked_for() -> None:
+    assert lines("pnl", BooksAgreed(at=AT, symbol=BTC), *EVERY["decisions"]) == []

@@ -1,0 +1,235 @@
+"""The settings a desk runs on: a playbook's file, and what people have changed of it in the chat. Pure.
+
+Overrides belong to the playbook they were made for and stay with it: `DeskState.overrides` keeps them under
+"playbook/dotted.key". Another playbook runs without them; who comes back to the first finds it as he left it, and sees
+so before he confirms. A phase chosen by hand goes on where the other playbook has one of that name, else it ends.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from trading.errors import BadPlaybook, Misuse
+from trading.messages import AmendPhase, Event, PlaybookChanged, SettingsChanged, Undo, UsePlaybook
+from trading.playbook import Phase, Playbook, span_text
+from trading.state import Amendment, DeskState
+
+UNDOABLE = 50  # changes that can be taken back
+
+Row = tuple[str, str, str]  # setting, before, after
+Load = Callable[[str], Playbook]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change of settings worked out, not yet made."""
+
+    what: str  # "phase final: max_hold 12h -> 6h"
+    file: Playbook  # whose overrides are in force from then on
+    playbook: Playbook  # with them
+    overrides: dict[str, str]  # of all playbooks
+    phase: str | None  # set by hand
+    rows: tuple[Row, ...]
+    dropped: tuple[str, ...] = ()  # overrides that do not fit their playbook's file any more
+    undoes: Amendment | None = None
+
+
+def work_out(
+    command: AmendPhase | Undo | UsePlaybook, *, state: DeskState, file: Playbook, running: Playbook, load: Load
+) -> Change:
+    """`file`: the running playbook without its overrides. Raises Misuse with the reason when it cannot be."""
+    match command:
+        case AmendPhase():
+            return _amend(command, state, file=file, running=running)
+        case Undo():
+            return _undo(state, file=file, running=running, load=load)
+        case UsePlaybook():
+            return _use(command, state, running=running, load=load)
+
+
+def _amend(command: AmendPhase, state: DeskState, *, file: Playbook, running: Playbook) -> Change:
+    _require_phase(command.phase, running)
+    values = dict(command.values)
+    if not values or "name" in values:
+        raise Misuse("A phase keeps its name." if values else f"Which setting of phase {command.phase}?")
+    overrides = dict(state.overrides)
+    for key, text in values.items():
+        place = f"phases.{command.phase}.{key}"
+        if key not in Phase.model_fields:
+            file.amended({place: text})  # raises, and names the nearest key
+        overrides.pop(f"{file.name}/{place}", None)
+        if text.strip():
+            overrides[f"{file.name}/{place}"] = text.strip()
+    playbook = file.amended(own(overrides, file.name))
+    rows = differences(running, playbook)
+    if not rows:
+        raise Misuse("That is how it is already.")
+    changed = ", ".join(f"{name.rpartition('.')[2]} {before} -> {after}" for name, before, after in rows)
+    what = f"phase {command.phase}: {changed}"
+    return Change(what=what, file=file, playbook=playbook, overrides=overrides, phase=state.phase, rows=rows)
+
+
+def _undo(state: DeskState, *, file: Playbook, running: Playbook, load: Load) -> Change:
+    if not state.amendments:
+        raise Misuse("There is nothing to undo.")
+    last = state.amendments[-1]
+    if last.playbook != file.name:
+        file = load(last.playbook)
+    fit = fitting(file, last.before)
+    return Change(
+        what=f"undone: {last.what}",
+        file=file,
+        playbook=fit.playbook,
+        overrides=fit.overrides,
+        phase=last.phase,
+        rows=_rows(running, fit.playbook, state.phase, last.phase),
+        dropped=fit.dropped,
+        undoes=last,
+    )
+
+
+def _use(command: UsePlaybook, state: DeskState, *, running: Playbook, load: Load) -> Change:
+    file = load(command.name)
+    fit = fitting(file, state.overrides)
+    phase = state.phase if state.phase and fit.playbook.phase_named(state.phase) else None
+    rows = _rows(running, fit.playbook, state.phase, phase)
+    if not rows:
+        raise Misuse(f"{running.name} is running already.")
+    again = file.name == running.name
+    return Change(
+        what=f"playbook {file.name} as its file is now" if again else f"playbook {running.name} -> {file.name}",
+        file=file,
+        playbook=fit.playbook,
+        overrides=fit.overrides,
+        phase=phase,
+        rows=rows,
+        dropped=fit.dropped,
+    )
+
+
+def _require_phase(name: str, playbook: Playbook) -> None:
+    names = [p.name for p in playbook.phases]
+    if name not in names:
+        raise Misuse(f"There is no phase {name!r}; known: {', '.join(names) or 'none'}.")
+
+
+# --- overrides --------------------------------------------------------------------------------------------------------
+
+
+def own(overrides: Mapping[str, str], playbook: str) -> dict[str, str]:
+    """Those of one playbook, by their keys in its file."""
+    mine = f"{playbook}/"
+    return {key.removeprefix(mine): text for key, text in overrides.items() if key.startswith(mine)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    playbook: Playbook
+    overrides: dict[str, str]  # of all playbooks
+    dropped: tuple[str, ...]
+
+
+def fitting(file: Playbook, overrides: Mapping[str, str]) -> Fit:
+    """A playbook with those of its overrides that still fit: its file may have changed since they were made."""
+    kept: dict[str, str] = {}
+    for key, text in own(overrides, file.name).items():
+        try:
+            file.amended({**kept, key: text})
+        except BadPlaybook:
+            continue
+        kept[key] = text
+    dropped = tuple(key for key in own(overrides, file.name) if key not in kept)
+    rest = {key: text for key, text in overrides.items() if key not in {f"{file.name}/{d}" for d in dropped}}
+    return Fit(playbook=file.amended(kept), overrides=rest, dropped=dropped)
+
+
+# --- making a change --------------------------------------------------------------------------------------------------
+
+
+def amendment(state: DeskState, *, what: str, at: datetime, by: str) -> dict[str, Any]:
+    """What a change of settings makes of the desk's state, so that it can be undone: a new version, and the old one."""
+    version = state.version + 1
+    made = Amendment(
+        version=version, at=at, by=by, what=what, playbook=state.playbook, phase=state.phase, before=state.overrides
+    )
+    return {"version": version, "amendments": (*state.amendments, made)[-UNDOABLE:]}
+
+
+def state_after(change: Change, state: DeskState, *, at: datetime, by: str) -> dict[str, Any]:
+    """The fields of the desk's state that a change sets."""
+    changed = {"playbook": change.playbook.name, "overrides": change.overrides, "phase": change.phase}
+    if change.undoes:
+        return {**changed, "version": state.version + 1, "amendments": state.amendments[:-1]}
+    return {**changed, **amendment(state, what=change.what, at=at, by=by)}
+
+
+def told_of(change: Change, state: DeskState, *, at: datetime, by: str, kept: tuple[str, ...]) -> list[Event]:
+    """What is told of it. `kept`: open positions."""
+    found: list[Event] = []
+    rows = change.rows
+    if change.playbook.name != state.playbook:
+        found.append(PlaybookChanged(at=at, by=by, before=state.playbook, after=change.playbook.name, kept=kept))
+        rows = (("playbook", state.playbook, change.playbook.name),)
+        if change.undoes is None:
+            return found
+    undone = change.undoes.version if change.undoes else None
+    return [*found, SettingsChanged(at=at, by=by, version=state.version + 1, changes=rows, undone=undone)]
+
+
+# --- differences ------------------------------------------------------------------------------------------------------
+
+_BASE = {"take_profit": "exits", "stop_loss": "exits", "max_hold": "exits", "max_positions": "limits"}
+NONE = ""  # not set
+
+
+def differences(before: Playbook, after: Playbook) -> tuple[Row, ...]:
+    """Each setting that is not the same, with its values as a file writes them."""
+    old, new = _words_of(before), _words_of(after)
+    names = list(dict.fromkeys((*old, *new)))
+    rows = ((name, old.get(name, NONE), new.get(name, NONE)) for name in names if name != "title")
+    return tuple(("playbook" if n == "name" else n, a, b) for n, a, b in rows if a != b)
+
+
+def _rows(before: Playbook, after: Playbook, old: str | None, new: str | None) -> tuple[Row, ...]:
+    """Likewise, with the phase that was set by hand."""
+    by_hand = (("phase", old or "by its dates", new or "by its dates"),) if old != new else ()
+    return (*differences(before, after), *by_hand)
+
+
+def _words_of(playbook: Playbook) -> dict[str, str]:
+    """Dotted key -> words. What a phase leaves out is the base's."""
+    words = dict(_flat("", playbook.model_dump()))
+    for phase in playbook.phases:
+        for key, part in _BASE.items():
+            if getattr(phase, key) is None:
+                words[f"phases.{phase.name}.{key}"] = f"{words[f'{part}.{key}']} (base)"
+    return words
+
+
+def _flat(place: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [row for key, inner in value.items() for row in _flat(f"{place}.{key}" if place else str(key), inner)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if value and all(isinstance(item, Mapping) for item in value):
+            parts = [(item.get("name", str(n)), item) for n, item in enumerate(value, start=1)]
+            return [row for name, item in parts for row in _flat(f"{place}.{name}", item)]
+        return [(place, ", ".join(_word(item) for item in value) or NONE)]
+    return [(place, _word(value))]
+
+
+def _word(value: Any) -> str:
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return "yes" if value else "no"
+        case Decimal():
+            return f"{value.normalize():f}"
+        case timedelta():
+            return span_text(value)
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}Z"
+        case _:
+            return str(value)

@@ -1,0 +1,68 @@
+"""What the desk knows of itself: its few own facts, all of which survive a restart."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from trading.breaker import BreakerState
+from trading.health import Health
+from trading.model import ZERO, Position, TradingState
+from trading.risk.expectancy import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What the circuit breaker measures: the last few of each kind, oldest first."""
+
+    latencies: tuple[Decimal, ...] = ()  # seconds of each call to the venue, failed ones too
+    failures: tuple[datetime, ...] = ()  # when orders were rejected or lost
+    slippages: tuple[Decimal, ...] = ()  # of each fill, fraction of the expected price, positive is worse
+    last_fill: str = ""  # id of the fill the newest slippage is of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """One change of settings that a person has made, and how to take it back."""
+
+    version: int
+    at: datetime
+    by: str
+    what: str  # "phase final: max_hold 12h -> 6h"
+    playbook: str  # ... and what held before it: the playbook,
+    phase: str | None  # the phase set by hand,
+    before: dict[str, str]  # and the overrides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskState:
+    """The desk's own few facts; all of it survives a restart."""
+
+    desk: str  # the desk's name: part of every id
+    playbook: str
+    start_equity: Decimal
+    realised: Decimal = ZERO  # sum of net P&L of all closed trades
+    trading: TradingState = TradingState.ACTIVE
+    halted_by: str = ""
+    halt_reason: str = ""
+    halted_at: datetime | None = None
+    phase: str | None = None  # set by hand; None: by the playbook's dates
+    market_at: datetime | None = None  # market time up to which everything is done
+    last_fill: str = ""  # id of the last fill applied
+    last_funding: str = ""
+    day: datetime | None = None  # start of the current UTC day
+    day_equity: Decimal = ZERO  # equity when it began
+    waits_since: datetime | None = None
+    tags: dict[str, str] = field(default_factory=dict)  # the market's own: kind, seed, ...
+    breaker: BreakerState = field(default_factory=BreakerState)
+    samples: Samples = field(default_factory=Samples)
+    evidence: dict[str, Evidence] = field(default_factory=dict)  # by playbook: what its closed trades have shown
+    rounds: int = 0  # of scheduled decisions since the desk began: the strategy monitor counts them
+    rounds_at: datetime | None = (
+        None  # when the last one was: a moment lived again after a restart is not counted again
+    )
+    health: Health | None = None  # what the monitor found last; None: it has not looked yet
+    shadow: tuple[Position, ...] = ()  # open shadow positions: trades that a stopped playbook would have made
+    overrides: dict[str, str] = field(default_factory=dict)  # set in the chat: "playbook/dotted.key" -> TOML value
+    amendments: tuple[Amendment, ...] = ()  # those that can be undone, oldest first
+    version: int = 0  # of the settings: rises with each change, undoing included
+    beside: tuple[str, ...] = ()  # playbooks that run in shadow desks
