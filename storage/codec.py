@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
@@ -71,6 +71,11 @@ def _decimal_text(value: Decimal) -> str:
 def _time_text(at: datetime) -> str:
     if at.tzinfo is not UTC:
         require_utc(at)
+    return _utc_text(at)
+
+
+@lru_cache(maxsize=64)  # all facts of one decision are of two or three moments
+def _utc_text(at: datetime) -> str:
     return at.isoformat()[:-6] + "Z"
 
 

@@ -72,9 +72,7 @@ class Database:
 
         Raises BadRecord for a file that is no database of ours, or is one of a newer version.
         """
-        if not path.is_file():
-            raise BadRecord(f"{path}: there is no such file")
-        url = URL.create("sqlite", database=str(path))
+        url = _there(path)
         database = cls(_engine(url, patience, writes=False), _engine(url, patience, writes=False))
         try:
             found = await database.read(revision)
@@ -160,6 +158,12 @@ def _url(url_or_path: str | Path) -> URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise BadSettings("a database in memory has no second connection and no next start: give a file")
     return url
+
+
+def _there(path: Path) -> URL:
+    if not path.is_file():
+        raise BadRecord(f"{path}: there is no such file")
+    return URL.create("sqlite", database=str(path))
 
 
 def _engine(url: URL, patience: timedelta, *, writes: bool) -> Engine:

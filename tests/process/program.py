@@ -41,6 +41,9 @@ early_after = "10m"
 early_loss = 0.002
 force_loss = 0.03
 max_hold = "30m"
+break_even = 0.0015
+partials = [{ at = 0.001, share = 0.25 }, { at = 0.003, share = 0.25 }]
+trailing = { arm = 0.002, step = 0.0001, trend = 0.001, range = 0.001, chop = 0.001, volatile = 0.001 }
 [schedule]
 bar = "5m"
 signals_every = "5m"

@@ -18,6 +18,7 @@ from trading.messages import (
     OrderIntended,
     PositionOpened,
     ProtectionConfirmed,
+    StopMoved,
     TradeClosed,
 )
 from trading.model import ZERO, Fill, Leg, Order, Side, Symbol
@@ -39,16 +40,28 @@ def intents(records: Records) -> dict[str, Order]:
     return {e.order.client_id: e.order for e in records.of(OrderIntended)}
 
 
+def moved_to(records: Records) -> dict[str, set[Decimal | None]]:
+    """The levels that each stop was moved to, or is on its way to."""
+    levels: dict[str, set[Decimal | None]] = defaultdict(set)
+    for event in records.of(StopMoved):
+        levels[event.position.protection.stop_id].add(event.position.protection.stop)
+    for position in records.positions:
+        if position.moving is not None:
+            levels[position.protection.stop_id].add(position.moving.level)
+    return levels
+
+
 def every_order_at_the_venue_was_intended(records: Records) -> Iterator[str]:
-    """With the same words: side, kind, trigger, reduce-only, and for no more than was meant."""
-    meant = intents(records)
+    """With the same words: side, kind, reduce-only, for no more than was meant, and at a level that was meant."""
+    meant, moved = intents(records), moved_to(records)
     for id, ticket in records.account.orders.items():
         order, intent = ticket.order, meant.get(id)
         if intent is None:
             yield f"{id} is at the venue and was never intended"
             continue
-        terms = [(o.symbol, o.side, o.kind, o.trigger, o.reduce_only, o.decision_id) for o in (order, intent)]
-        if terms[0] != terms[1] or order.quantity > intent.quantity:
+        terms = [(o.symbol, o.side, o.kind, o.reduce_only, o.decision_id) for o in (order, intent)]
+        at = order.trigger == intent.trigger or order.trigger in moved[id]
+        if terms[0] != terms[1] or not at or order.quantity > intent.quantity:
             yield f"{id} is not what was intended: {order} instead of {intent}"
 
 

@@ -6,11 +6,12 @@ Rewrite the records with GAVEL_GOLDEN=write, and read the difference before you 
 import difflib
 import gzip
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.process import goldens, program, proofs
+from tests.process import bounds, goldens, program, proofs
 from tests.process.records import Chain, Records, read
 from tests.scripted_council import write_opinions
 from trading.playbook import available
@@ -68,6 +69,9 @@ def beginning(source: Path, place: Path, rows: int) -> Path:
 @pytest.mark.parametrize("playbook", available())
 def test_through_the_crash_of_march_2020(playbook: str, candles: Path, tmp_path: Path) -> None:
     records = played(playbook, candles / CRASH, candles / "funding", tmp_path)
+    assert list(bounds.no_entry_in_halt(records)) == []
+    bars = bounds.bars_of(candles / CRASH)
+    assert list(bounds.no_trade_loses_more_than_gaps_make_unavoidable(records, bars, timedelta(hours=2))) == []
     compare(f"crash-{playbook}", goldens.record(tmp_path / "data", records, orders=True))
 
 
