@@ -31,7 +31,7 @@ from storage.tables import (
 )
 from trading.decision import Decision
 from trading.errors import BadRecord
-from trading.messages import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled
+from trading.messages import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
 from trading.model import Order, OrderStatus, Position, Symbol, Trade
 from trading.ports import RECENT, Clock, State
 from trading.state import DeskState
@@ -61,6 +61,7 @@ class Remembered:
     funding: frozenset[str]
     exits: tuple[Trade, ...]
     trades: tuple[Trade, ...]
+    shadow_trades: tuple[Trade, ...]
     told: frozenset[tuple[str, Symbol]]
 
 
@@ -231,6 +232,7 @@ def _load(connection: Connection) -> Remembered | None:
         orders=tuple(from_row(Order, row) for row in orders.mappings()),
         exits=_last_exits(connection),
         trades=_last_trades(connection),
+        shadow_trades=_last_shadow_trades(connection),
         told=_told_since(connection, state.market_at),
     )
 
@@ -244,6 +246,12 @@ def _last_exits(connection: Connection) -> tuple[Trade, ...]:
 def _last_trades(connection: Connection) -> tuple[Trade, ...]:
     found = connection.execute(select(TRADES).order_by(TRADES.c.seq.desc(), TRADES.c.id.desc()).limit(RECENT))
     return tuple(from_row(Trade, row) for row in reversed(found.mappings().all()))
+
+
+def _last_shadow_trades(connection: Connection) -> tuple[Trade, ...]:
+    found = select(JOURNAL.c.body).where(JOURNAL.c.kind == ShadowClosed.__name__).order_by(JOURNAL.c.seq.desc())
+    bodies = connection.scalars(found.limit(RECENT)).all()
+    return tuple(from_json(ShadowClosed, body).trade for body in reversed(bodies))
 
 
 def _told_since(connection: Connection, at: datetime | None) -> frozenset[tuple[str, Symbol]]:

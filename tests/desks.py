@@ -22,7 +22,18 @@ from trading.market.feed import Chapter, Feed
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
 from trading.market.view import View
-from trading.messages import Command, DataEnded, DataGap, Decide, DecisionMade, Event, FundingPaid, OrderFilled, Sweep
+from trading.messages import (
+    Command,
+    DataEnded,
+    DataGap,
+    Decide,
+    DecisionMade,
+    Event,
+    FundingPaid,
+    OrderFilled,
+    ShadowClosed,
+    Sweep,
+)
 from trading.model import FundingPayment, Leg, Order, OrderStatus, Position, Symbol, Trade
 from trading.playbook import Playbook, load
 from trading.ports import RECENT, Journal, State
@@ -199,6 +210,7 @@ class Kept:
     funding: frozenset[str]
     exits: tuple[Trade, ...]
     trades: tuple[Trade, ...]
+    shadow_trades: tuple[Trade, ...]
     told: frozenset[tuple[str, Symbol]]
 
 
@@ -265,6 +277,7 @@ class MemoryJournal:
             funding=_since(paid, self.state.last_funding),
             exits=tuple({t.symbol: t for t in self.trades.values()}.values()),
             trades=tuple(self.trades.values())[-RECENT:],
+            shadow_trades=tuple(e.trade for e in self.events if isinstance(e, ShadowClosed)),
             told=frozenset(
                 (type(e).__name__, e.symbol)
                 for e in self.events

@@ -74,6 +74,8 @@ JOURNEY = [
     "status",
     "showing",
     "viewing",
+    "running",
+    "control",
     "desk",
 ]
 ADAPTERS = {"venues", "llm", "onchain"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from trading.errors import JournalUnwritable, NoEvidence
 from trading.lessons import TEACHING, learned
-from trading.messages import Event
+from trading.messages import Event, ShadowClosed
 from trading.model import ZERO, ClientId, DecisionId, Direction, Leg, Order, Position, PositionId, Quote, Symbol, Trade
 from trading.playbook import Playbook
 from trading.ports import RECENT, Clock, Journal, Remembered, State
@@ -44,6 +44,7 @@ class Book:
         self.fills: set[str] = set(remembered.fills if remembered else ())  # applied after state.last_fill
         self.funding: set[str] = set(remembered.funding if remembered else ())
         self.trades: tuple[Trade, ...] = remembered.trades if remembered else ()  # the last RECENT, oldest first
+        self.shadow_trades: tuple[Trade, ...] = remembered.shadow_trades if remembered else ()  # likewise
         exits = remembered.exits if remembered else ()
         self.last_exit: dict[Symbol, tuple[Direction, datetime]] = {t.symbol: (t.direction, t.closed_at) for t in exits}
         self._writing = asyncio.Lock()
@@ -90,6 +91,8 @@ class Book:
             # Not the written copy: the day may have rolled meanwhile, and more been measured.
             self.state = replace(self.state, **changes, **learned(self.state, teaching, self.playbook).changes)
             self._remember(states)
+            paper = tuple(e.trade for e in events if isinstance(e, ShadowClosed))
+            self.shadow_trades = (*self.shadow_trades, *paper)[-RECENT:] if paper else self.shadow_trades
         if teaching:
             self.learnt()
 

@@ -56,7 +56,7 @@ class Execution:
         self._guarding = Guarding(venue=venue, book=book, leaving=self._leaving)
         # What others ask for by its name here is done there.
         self.send, self.withdraw = self._sending.send, self._sending.withdraw
-        self.close, self.reduce = self._leaving.close, self._leaving.reduce
+        self.close, self.close_now, self.reduce = self._leaving.close, self._leaving.close_now, self._leaving.reduce
         self.move_stop, self.doubt = self._guarding.move_stop, self._guarding.doubt
 
     # --- what the venue tells -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from decimal import Decimal
 from trading.book import Book
 from trading.identity import client_id
 from trading.messages import Event, ExitTriggered, OrderIntended, PartialTriggered
-from trading.model import DecisionId, ExitReason, Leg, Order, OrderKind, Position, Quote, Side
+from trading.model import DecisionId, ExitReason, Leg, Order, OrderKind, Position, PositionId, Quote, Side
 from trading.sending import Sending
 from trading.steps import Reduce, counted, is_retry
 
@@ -27,6 +27,12 @@ class Leaving:
             closing = replace(position, closing=reason, closing_note=note)
             triggered = ExitTriggered(at=self._now, position=closing, reason=reason, note=note, quote=quote)
             await self.close_again(closing, [triggered], quote)
+
+    async def close_now(self, position_id: PositionId, reason: ExitReason, note: str) -> None:
+        """Close what is open of it when its lane comes to it: a fill may have come since that was decided."""
+        position = self.book.positions.get(position_id)
+        if position is not None:
+            await self.close(position, reason, note)
 
     async def close_again(self, position: Position, events: Sequence[Event] = (), quote: Quote | None = None) -> None:
         """Send an order for all that is open of a position whose close is decided."""

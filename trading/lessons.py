@@ -84,7 +84,8 @@ def _has_failed(order: Order) -> bool:
 def _slipped(samples: Samples, fill: Fill, expected: Decimal, last: int) -> Samples:
     worse = (fill.price - expected) / expected * (1 if fill.side is Side.BUY else -1)
     slippages = (*samples.slippages, worse.quantize(_DIGIT))[-last:]
-    return replace(samples, slippages=slippages, last_fill=fill.id)
+    slipped_at = (*samples.slipped_at, fill.at)[-last:]
+    return replace(samples, slippages=slippages, slipped_at=slipped_at, last_fill=fill.id)
 
 
 def _judged(state: DeskState, trade: Trade, playbook: Playbook) -> DeskState:
@@ -99,8 +100,10 @@ def _judged_by_shadow(state: DeskState, trade: Trade, playbook: Playbook) -> Des
     policy = playbook.expectancy
     if policy is None or trade.playbook != playbook.name:
         return state
-    after = evidence_of(state, playbook.name).after_shadow(trade.net, policy)
-    shadow = state.shadow if is_stopped(after, policy) else ()
+    before = evidence_of(state, playbook.name)
+    after = before.after_shadow(trade.net, policy)
+    back = is_stopped(before, policy) and not is_stopped(after, policy)
+    shadow = () if back else state.shadow
     return replace(state, evidence={**state.evidence, playbook.name: after}, shadow=shadow)
 
 

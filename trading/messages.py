@@ -116,6 +116,7 @@ class Undo:
     """Take the last change of settings back."""
 
     by: str
+    version: int | None = None  # of the settings that were shown; None: whatever is the last change then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,14 +141,12 @@ class RemoveShadow:
     by: str
 
 
-Command = (
-    SumWaits
-    | Halt
+Routine = Decide | Sweep | SumWaits  # what the schedule asks for
+Instruction = (  # what people ask for
+    Halt
     | Resume
     | ClosePosition
     | SetPhase
-    | Decide
-    | Sweep
     | ResetBreaker
     | OverrideBreaker
     | AmendPhase
@@ -156,6 +155,7 @@ Command = (
     | AddShadow
     | RemoveShadow
 )
+Command = Routine | Instruction
 
 
 # --- events -------------------------------------------------------------------------------------------------------

@@ -123,4 +123,5 @@ class Remembered(Protocol):
     funding: frozenset[str]  # likewise of funding payments, after `state.last_funding`
     exits: tuple[Trade, ...]  # the last trade of each instrument
     trades: tuple[Trade, ...]  # the last RECENT closed trades, oldest first
+    shadow_trades: tuple[Trade, ...]  # the last RECENT closed shadow trades, oldest first
     told: frozenset[tuple[str, Symbol]]  # gaps and ends of data told at `state.market_at`: (event, instrument)

@@ -141,6 +141,7 @@ class BreakerPolicy(Part):
     failures: Trigger = Trigger(alert=Decimal(2), throttle=Decimal(3), halt=Decimal(5), shutdown=Decimal(10))
     failures_within: Span = timedelta(minutes=5)
     slippage: Trigger = Trigger(alert=Decimal("0.001"), throttle=Decimal("0.003"), halt=Decimal("0.005"))
+    slippage_within: Span = timedelta(days=1)  # older fills are no evidence: where none comes, they must not stay
     day_loss: Trigger = Trigger(
         alert=Decimal("0.02"), throttle=Decimal("0.035"), halt=Decimal("0.05"), shutdown=Decimal("0.10")
     )

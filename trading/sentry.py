@@ -89,12 +89,12 @@ class Sentry:
             return None
 
     def _facts(self) -> BreakerFacts:
-        state = self.book.state
+        state, now = self.book.state, self.book.clock.now()
         health = state.health if self.book.playbook.health else None
         return BreakerFacts(
             latencies=state.samples.latencies,
             failures=state.samples.failures,
-            slippages=state.samples.slippages,
+            slippages=state.samples.slipped_since(now - self.book.playbook.breaker.slippage_within),
             last_fill=state.samples.last_fill,
             day_loss=self.day_loss(),
             health=health.severity if health else Severity.NONE,  # it has not looked yet: nothing was found
@@ -173,7 +173,8 @@ class Sentry:
         if policy is None:
             return
         before = book.state.health.severity if book.state.health else Severity.NONE
-        trades = [t for t in book.trades if t.playbook == book.playbook.name]
+        # Shadow trades are results too: while the breaker keeps real ones out, nothing else could show a change.
+        trades = [t for t in (*book.trades, *book.shadow_trades) if t.playbook == book.playbook.name]
         health = examine(trades, book.state.start_equity + book.state.realised, policy)
         changed = [HealthChanged(at=book.clock.now(), before=before, health=health)]
         book.note(*(changed if health.severity is not before else ()), health=health)

@@ -12,11 +12,12 @@ from decimal import Decimal
 from typing import Any
 
 from trading.errors import BadPlaybook, Misuse
-from trading.messages import AmendPhase, Event, PlaybookChanged, SettingsChanged, Undo, UsePlaybook
+from trading.messages import AmendPhase, Event, PhaseChanged, PlaybookChanged, SettingsChanged, Undo, UsePlaybook
 from trading.playbook import Phase, Playbook, span_text
 from trading.state import Amendment, DeskState
 
 UNDOABLE = 50  # changes that can be taken back
+BY_DATES = "the playbook's dates"
 
 Row = tuple[str, str, str]  # setting, before, after
 Load = Callable[[str], Playbook]
@@ -44,13 +45,13 @@ def work_out(
         case AmendPhase():
             return _amend(command, state, file=file, running=running)
         case Undo():
-            return _undo(state, file=file, running=running, load=load)
+            return _undo(command, state, file=file, running=running, load=load)
         case UsePlaybook():
             return _use(command, state, running=running, load=load)
 
 
 def _amend(command: AmendPhase, state: DeskState, *, file: Playbook, running: Playbook) -> Change:
-    _require_phase(command.phase, running)
+    require_phase(command.phase, running)
     values = dict(command.values)
     if not values or "name" in values:
         raise Misuse("A phase keeps its name." if values else f"Which setting of phase {command.phase}?")
@@ -71,7 +72,9 @@ def _amend(command: AmendPhase, state: DeskState, *, file: Playbook, running: Pl
     return Change(what=what, file=file, playbook=playbook, overrides=overrides, phase=state.phase, rows=rows)
 
 
-def _undo(state: DeskState, *, file: Playbook, running: Playbook, load: Load) -> Change:
+def _undo(command: Undo, state: DeskState, *, file: Playbook, running: Playbook, load: Load) -> Change:
+    if command.version not in (None, state.version):
+        raise Misuse(f"The settings have changed meanwhile, to version {state.version}.")
     if not state.amendments:
         raise Misuse("There is nothing to undo.")
     last = state.amendments[-1]
@@ -109,7 +112,8 @@ def _use(command: UsePlaybook, state: DeskState, *, running: Playbook, load: Loa
     )
 
 
-def _require_phase(name: str, playbook: Playbook) -> None:
+def require_phase(name: str, playbook: Playbook) -> None:
+    """Raises Misuse, and names those that there are."""
     names = [p.name for p in playbook.phases]
     if name not in names:
         raise Misuse(f"There is no phase {name!r}; known: {', '.join(names) or 'none'}.")
@@ -176,6 +180,39 @@ def told_of(change: Change, state: DeskState, *, at: datetime, by: str, kept: tu
             return found
     undone = change.undoes.version if change.undoes else None
     return [*found, SettingsChanged(at=at, by=by, version=state.version + 1, changes=rows, undone=undone)]
+
+
+def found_at_start(
+    fit: Fit, state: DeskState, *, at: datetime, kept: tuple[str, ...]
+) -> tuple[list[Event], dict[str, Any]]:
+    """What is not as the last process left it: what is told of it, and the fields of the desk's state it sets."""
+    playbook = fit.playbook
+    changed: dict[str, Any] = {"playbook": playbook.name, "overrides": fit.overrides}
+    events: list[Event] = []
+    if state.playbook != playbook.name:
+        by, before = "the start", state.playbook
+        events.append(PlaybookChanged(at=at, by=by, before=before, after=playbook.name, kept=kept))
+        changed |= amendment(state, what=f"playbook {before} -> {playbook.name}", at=at, by=by)
+    if fit.dropped:
+        rows = tuple((key, state.overrides[f"{playbook.name}/{key}"], "gone") for key in fit.dropped)
+        changed["version"] = state.version + 1
+        events.append(SettingsChanged(at=at, by="the playbook's file", version=changed["version"], changes=rows))
+    changed["phase"] = state.phase if state.phase and playbook.phase_named(state.phase) else None
+    return [*events, *_phase_since(playbook, state, chosen=changed["phase"], at=at)], changed
+
+
+def _phase_since(playbook: Playbook, state: DeskState, *, chosen: str | None, at: datetime) -> list[Event]:
+    """That another phase is on than when the last process ended: its date came, or the file has it no more."""
+    lived = state.market_at if state.playbook == playbook.name else None
+    before, after = state.phase or phase_name(playbook, None, lived or at), phase_name(playbook, chosen, at)
+    by = "the start" if state.phase else BY_DATES
+    return [PhaseChanged(at=at, by=by, before=before, after=after)] if before != after else []
+
+
+def phase_name(playbook: Playbook, chosen: str | None, at: datetime) -> str:
+    """Of the phase that is on: chosen by hand, or by the playbook's dates; else "base"."""
+    phase = playbook.phase_on(chosen, at)
+    return phase.name if phase else "base"
 
 
 # --- differences ------------------------------------------------------------------------------------------------------

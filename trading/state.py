@@ -17,7 +17,13 @@ class Samples:
     latencies: tuple[Decimal, ...] = ()  # seconds of each call to the venue, failed ones too
     failures: tuple[datetime, ...] = ()  # when orders were rejected or lost
     slippages: tuple[Decimal, ...] = ()  # of each fill, fraction of the expected price, positive is worse
+    slipped_at: tuple[datetime, ...] = ()  # when each of them was
     last_fill: str = ""  # id of the fill the newest slippage is of
+
+    def slipped_since(self, since: datetime) -> tuple[Decimal, ...]:
+        """The slippages of fills after that: what one cost long ago says nothing of the market now."""
+        dated = zip(self.slippages, self.slipped_at, strict=False)  # a database of before knows no times
+        return tuple(slippage for slippage, at in dated if at > since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,7 +122,7 @@ async def undo(context: Context, args: str) -> Card:
     now = context.desk.status()
     if args and args != f"{now.version}":
         raise Misuse(f"the settings have changed meanwhile, to version {now.version}: type /undo again")
-    wanted = Undo(by=context.by)
+    wanted = Undo(by=context.by, version=now.version)
     lines = change_lines(context.desk.changes(wanted))
     if context.confirmed:
         return card("taken back", await context.desk.obey(wanted), *lines)

@@ -30,6 +30,7 @@ from trading.decision import MICRO
 from trading.errors import IllegalTransition
 from trading.health import Severity
 from trading.risk_policies import BreakerPolicy
+from trading.state import Samples
 
 D = Decimal
 POLICY = BreakerPolicy()
@@ -360,12 +361,26 @@ OVERRIDES_ENDED = (
     Row("override", "milder than their HALT", (overridden(THROTTLE), SECOND, BROKE), (overridden(HALT), SECOND, BROKE)),
 )
 
+# --- evidence that grows old ----------------------------------------------------------------------------------------
+
+
+def still_counts(_of: Tripwire, age: timedelta) -> bool:
+    samples = Samples(slippages=(D("0.01"),), slipped_at=(NOW - age,), last_fill="1")
+    return bool(samples.slipped_since(NOW - POLICY.slippage_within))
+
+
+AGES = (
+    Row(W.SLIPPAGE, "within a day", POLICY.slippage_within - MICROSECOND, POLICY.slippage_within,
+        "breaker.slippage_within"),
+)  # fmt: skip
+
 FAMILIES = (
     Family("tripwire", trips, TRIPWIRES),
     Family("shut at once", shuts_down, AT_ONCE),
     Family("standing still", holds_a_halt, STANDING_STILL),
     Family("unknown", is_held, UNKNOWN),
     Family("cool-down", goes_down, COOL_DOWNS),
+    Family("evidence counts", still_counts, AGES),
     Family("transition", can_step, TRANSITIONS),
     Family("reset", can_reset, RESETS),
     Family("entries", denies, ENTRIES),

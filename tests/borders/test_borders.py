@@ -30,7 +30,15 @@ from trading.tripwires import STAND_STILL, Level, Tripwire, limits
 MODULES = (breaker, health, regime, expectancy, portfolio, exits, gate, sizing, votes)
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 TABLE = [(family, row) for family in FAMILIES.values() for row in family.rows]
-NAMES = [f"{family.name}-{getattr(row.of, '__name__', row.of)}-{row.border}" for family, row in TABLE]
+
+
+def named(of: Any) -> str:
+    """The same in every process: a function by its name, not by where it happens to lie."""
+    parts = of if isinstance(of, tuple) else (of,)
+    return ", ".join(str(getattr(part, "__name__", part)) for part in parts)
+
+
+NAMES = [f"{family.name}-{named(row.of)}-{row.border}" for family, row in TABLE]
 each = pytest.mark.parametrize(("family", "row"), TABLE, ids=NAMES)
 
 

@@ -67,7 +67,12 @@ def test_leaving_steps_out_changes_nothing(course: list[Moment]) -> None:
         if moment.failures:
             samples = replace(samples, failures=(*samples.failures, *[now] * moment.failures))
         if moment.slip is not None:
-            samples = replace(samples, slippages=(*samples.slippages, D(moment.slip)), last_fill=str(number))
+            samples = replace(
+                samples,
+                slippages=(*samples.slippages, D(moment.slip)),
+                slipped_at=(*samples.slipped_at, now),
+                last_fill=str(number),
+            )
         if samples is not book.state.samples:
             book.note(samples=samples)
         book.note(realised=D(-moment.lost))

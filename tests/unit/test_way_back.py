@@ -4,12 +4,15 @@ The desk dies and comes back in the middle of every stage.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from storage.codec import from_row, to_row
 from tests.builders import BTC, ETH
 from tests.desks import Bar, Bench, a_desk, a_house, a_series, two_markets
+from trading.breaker import Level
 from trading.decision import Approved, Decision, Denied
-from trading.messages import DecisionMade, OrderIntended, ShadowClosed, ShadowOpened, SizingChanged
+from trading.health import Severity
+from trading.messages import DecisionMade, OrderIntended, OverrideBreaker, ShadowClosed, ShadowOpened, SizingChanged
 from trading.model import ExitReason, PositionId
 from trading.playbook import Playbook
 from trading.risk.expectancy import Method, Sized
@@ -163,3 +166,60 @@ async def test_a_real_gain_does_not_lead_back() -> None:
     assert [(t.symbol, t.net > 0) for t in bench.trades[FEW:]] == [(ETH, True)]
     assert sized(bench).method is Method.STOPPED
     assert changes(bench) == [(Method.EXPLORATION, Method.STOPPED)]
+
+
+# --- behind the circuit breaker ---------------------------------------------------------------------------------------
+
+# A monitor that looks at every round, at few trades; a breaker that only its findings move. The panel is never as sure
+# as THROTTLE asks.
+ILL = {
+    "every": 1, "over": FEW, "enough": FEW, "losses": (FEW, 100), "win_rate": ("0.45", "0"),
+    "expectancy": ("-0.9", "-1"), "sharpe": ("-1e9", "-2e9"), "drawdown": ("0.8", "0.9"),
+}  # fmt: skip
+OTHERWISE_CALM = {"slippage": {}, "day_loss": {}, "cool_alert": "1s", "cool_throttle": "1s", "cool_halt": "1s"}
+
+
+async def test_health_that_keeps_real_trades_out_is_renewed_by_shadow_trades() -> None:
+    """Two warnings throttle. Without a shadow they would stand for ever: no real trade could take them back."""
+    market: Sequence[Bar] = [*CALM, *turns(*[LOSS] * FEW, *[RISEN] * 4), LEVEL, LEVEL]
+    playbook = a_house(
+        health=ILL, breaker=OTHERWISE_CALM, limits={"max_daily_loss": 1}, schedule={"look_again": False},
+        exits={"early_after": None, "early_loss": None, "force_loss": None},
+    )  # fmt: skip
+    bench = await a_desk(a_series(market), playbook=playbook, start="1000000")
+    await bench.step(len(CALM) - 1)
+    bench.script.long(confidence=0.7)
+    await turn(bench, FEW)
+    assert len(bench.trades) == FEW
+    await bench.decide()
+    gate = last(bench).gate
+    assert isinstance(gate, Denied)
+    assert (gate.rule, bench.desk.status().breaker.level) == ("circuit breaker", Level.THROTTLE)
+    assert gate.would is not None
+    assert bench.desk.status().shadow
+    await bench.restart()
+    await bench.step(2)
+    assert [e.trade.net > 0 for e in bench.told(ShadowClosed)] == [True]
+    assert len(bench.trades) == FEW
+    for _ in range(2):
+        await bench.decide()
+        await bench.restart()  # what the shadow has shown survives
+        await bench.step(2)
+    # A gain ends the row of losses: one warning is left, and real trades go on at ALERT.
+    found = bench.desk.book.state.health
+    assert found is not None
+    assert found.severity is Severity.MINOR
+    assert bench.desk.status().breaker.level is Level.ALERT
+    await bench.decide()
+    assert bench.desk.book.on(BTC) or len(bench.trades) > FEW
+
+
+async def test_without_anybody_to_learn_from_it_there_is_no_shadow() -> None:
+    """A playbook without expectancy and health gains nothing by following what the breaker refused."""
+    bench = await a_desk()
+    await bench.desk.obey(OverrideBreaker(level=Level.HALT, lasts=timedelta(minutes=5), by="the owner"))
+    bench.script.long()
+    await bench.decide()
+    gate = last(bench).gate
+    assert isinstance(gate, Denied)
+    assert (gate.rule, gate.would) == ("circuit breaker", None)

@@ -23,15 +23,22 @@ def assess(plan: Plan, facts: Facts) -> Approved | Denied:
     return Approved(plan=plan, answers=tuple(answers))
 
 
+# What the strategy's own results can make say no. Real trades cannot renew that evidence while it keeps them out.
+BY_RESULTS = ("circuit breaker", "expectancy")
+
+
 def judge_entry(draft: Callable[[Facts], Plan], facts: Facts) -> Approved | Denied:
-    """Draft a plan and assess it. What nothing but a bad expectancy keeps out is drafted again at exploration size: its
-    shadow can lead the playbook back. Nor does the breaker keep a shadow out: nothing is at risk, and the same losses
-    that stop a playbook trip it too, so that there would be no way back behind it.
+    """Draft a plan and assess it. What nothing but breaker or expectancy keeps out is drafted again as if they did not:
+    its shadow shows what became of it, and can lead the playbook back. Nothing is at risk in a shadow.
     """
     answer = assess(draft(facts), facts)
-    policy, sized = facts.playbook.expectancy, facts.sized
-    if isinstance(answer, Approved) or policy is None or sized is None or sized.method is not Method.STOPPED:
+    playbook, sized = facts.playbook, facts.sized
+    if isinstance(answer, Approved) or answer.rule not in BY_RESULTS:
         return answer
-    exploring = replace(facts, sized=explored(sized, policy), breaker=effects(Level.CLOSED, facts.playbook.breaker))
-    again = assess(draft(exploring), exploring)
+    if playbook.expectancy is None and playbook.health is None:
+        return answer  # nothing would learn from it
+    if playbook.expectancy and sized and sized.method is Method.STOPPED:
+        sized = explored(sized, playbook.expectancy)
+    free = replace(facts, sized=sized, breaker=effects(Level.CLOSED, playbook.breaker))
+    again = assess(draft(free), free)
     return replace(answer, would=again.plan) if isinstance(again, Approved) else answer
