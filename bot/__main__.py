@@ -101,12 +101,12 @@ async def _run(wanted: Wanted) -> int:
         market = markets.from_history(
             wanted.history, playbook, also=also, every=wanted.interval, funding=wanted.funding
         )
-        for note in market.notes:
-            click.echo(f"note: {note}", err=True)
     else:
         market = markets.simulated(settings.seed if wanted.seed is None else wanted.seed, playbook, also=also)
     if wanted.opinions:
-        market = markets.with_opinions(market, wanted.opinions)
+        market = markets.with_opinions(market, wanted.opinions, playbook)
+    for note in market.notes:
+        click.echo(f"note: {note}", err=True)
     if wanted.fresh:
         _forget(data_dir)
     with _Progress(market.begins, market.ends, shown=speed is None and market.ends is not None) as progress:
@@ -117,7 +117,8 @@ async def _run(wanted: Wanted) -> int:
             library=library,
             data_dir=data_dir,
             speed=speed,
-            quiet=wanted.as_json or speed is None,
+            quiet=speed is None and market.ends is not None,  # of a whole history in a minute, the summary is read
+            mute=wanted.as_json,
             progress=progress,
         ) as process:
             loop = asyncio.get_running_loop()

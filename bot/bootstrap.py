@@ -125,6 +125,7 @@ async def assembled(
     data_dir: Path,
     speed: float | None,
     quiet: bool = False,
+    mute: bool = False,
     progress: Callable[[datetime], None] = lambda _: None,
 ) -> AsyncIterator[Gavel]:
     """Build everything in order: memory, venue, desk, chats. Closes in the other order, the memory last.
@@ -174,6 +175,7 @@ async def assembled(
             toolbar=lambda: toolbar(front),
             complete=lambda typed: complete(front, typed, library.names()),
             quiet=quiet,
+            mute=mute,
         )
         opened.callback(console.close)
         add_telegram(chats, settings, surface, wall, tell=teller(desk))

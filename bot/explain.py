@@ -119,11 +119,17 @@ def _why_button(decision: Decision) -> Button:
     return Button(label="All of it", data=f"do:/why {decision.id}")
 
 
+def answers(question: str, decision: Decision, story: Story = ()) -> bool:
+    """Whether the record holds anything of what is asked."""
+    return bool(_matching(_asked_words(question), decision, story))
+
+
 def ask(question: str, decision: Decision, story: Story = ()) -> Card:
     """The part of the record that a question is about, by its topic words; or that the record does not hold it."""
     lines = _matching(_asked_words(question), decision, story)
     if not lines:
-        lines = (f"The record of decision {decision.id} does not hold that.", _held(decision, story))
+        waited = "It was a wait: no order was sent." if decision.gate is None else ""
+        lines = (f"The record of decision {decision.id} does not hold that.", waited, _held(decision, story))
     return card(_head(decision), *lines, buttons=(_why_button(decision),))
 
 

@@ -17,6 +17,7 @@ from trading.messages import AccessRefused, CommandRun, Event
 log = logging.getLogger(__name__)
 
 PRIVATE = card("This desk is private.")
+_TITLE = 52  # characters of a fault that a title holds beside the desk's mode
 _TEXT_KEPT = 200  # of a request, in the journal
 
 Access = Mapping[str, Role]  # by Identity.key; who is not in it has no access
@@ -141,6 +142,9 @@ class Surface:
     async def _typed(self, context: Context, text: str) -> _Answer:
         word, _, args = text.strip().partition(" ")
         name = word.removeprefix("/").partition("@")[0].lower()  # "/halt@OurBot" in a group
+        if text.strip().lower() in ("yes", "no"):
+            nothing = card("no question is open here", "It may have been answered, or another command came between.")
+            return _Answer(card=nothing, result="refused: no open question")
         if not word.startswith("/"):
             return _Answer(card=card("commands begin with /", "/help lists them"), result="refused: not a command")
         entry = self._commands.get(name)
@@ -150,7 +154,7 @@ class Surface:
         try:
             made = await entry.run(context, args.strip())
         except BadArguments as fault:
-            shown = card(f"/{name}: {fault}", f"Usage: {entry.usage}", f"Example: {entry.example}")
+            shown = _misunderstood(entry, str(fault))
             return _Answer(card=shown, result=f"refused: {fault}")
         asked = any(button.data.startswith("cf:") for button in made.buttons)
         return _Answer(card=made, result="confirmation asked" if asked else "done")
@@ -173,6 +177,14 @@ class Surface:
             log.exception("not journalled: %s", type(event).__name__)
             return False
         return True
+
+
+def _misunderstood(entry: Entry, fault: str) -> Card:
+    """What is too long for a title stands under it whole, not twice."""
+    title, said = f"/{entry.name}: {fault}", ""
+    if len(title) > _TITLE:
+        title, said = f"/{entry.name}: not understood", fault
+    return card(title, said, f"Usage: {entry.usage}", f"Example: {entry.example}")
 
 
 def _with_line(given: Card, line: str) -> Card:

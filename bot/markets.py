@@ -62,9 +62,22 @@ def from_history(
     )
 
 
-def with_opinions(market: Market, file: Path) -> Market:
-    """The same market, with recorded ballots beside it. Raises BadBallots."""
-    return replace(market, ballots=read_ballots(file))
+def with_opinions(market: Market, file: Path, playbook: Playbook) -> Market:
+    """The same market, with recorded ballots beside it, and a note where the playbook's council is not in them.
+
+    Raises BadBallots.
+    """
+    ballots = read_ballots(file)
+    seat = playbook.panel.get("council")
+    if seat is None:
+        note = f"Playbook {playbook.name} has no council: {file.name} is not used."
+        return replace(market, ballots=ballots, notes=(*market.notes, note))
+    silent = [model for model in seat.models if model not in ballots.models]
+    if not silent:
+        return replace(market, ballots=ballots)
+    note = f"{file.name} holds no ballot of {', '.join(silent)}; it is by {', '.join(sorted(ballots.models))}."
+    lacks = {"council": f"{file.name} holds no ballot of its models"} if len(silent) == len(seat.models) else {}
+    return replace(market, ballots=ballots, notes=(*market.notes, note), lacks={**market.lacks, **lacks})
 
 
 def simulated(seed: int, playbook: Playbook, *, also: Iterable[str] = ()) -> Market:

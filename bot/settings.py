@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     start_equity: Decimal = Field(
         Decimal(10_000), validation_alias="GAVEL_START_EQUITY", gt=0, allow_inf_nan=False, max_digits=20
     )
-    seed: int = Field(6, validation_alias="GAVEL_SEED", ge=0)  # a first minute with every kind of exit in it
+    seed: int = Field(2, validation_alias="GAVEL_SEED", ge=0)  # a first minute with every kind of exit in it
     speed: float | Literal["max"] | None = Field(None, validation_alias="GAVEL_SPEED")  # None: the demo's own default
     log_level: Annotated[Level, BeforeValidator(_upper)] = Field("INFO", validation_alias="GAVEL_LOG_LEVEL")
     telegram_token: SecretStr | None = Field(None, validation_alias="TELEGRAM_BOT_TOKEN")

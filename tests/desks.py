@@ -368,9 +368,7 @@ class Bench:
 
     async def kill(self) -> None:
         """The process dies where it stands; the venue lives on."""
-        if self.desk._thinker:
-            self.desk._thinker.cancel()
-            await asyncio.gather(self.desk._thinker, return_exceptions=True)
+        await self.desk.thinking.stop()
         await self.desk.lanes.close()
         self.trouble.plans.clear()
 

@@ -90,13 +90,12 @@ def a_health() -> health.Health:
 def by_kelly() -> Sized:
     """68 of 100 win 2.15 for each 1 lost."""
     nets = tuple(D("21.5") if n % 25 < 17 else D(-10) for n in range(100))
-    sized = risk_fraction(Evidence(trades=nets), ExpectancyPolicy(windows=(100,)))
-    return replace(sized, note="Kelly 0.531 x 0.25 = 13.28% of equity, cut to 2.00%")
+    return risk_fraction(Evidence(trades=nets), ExpectancyPolicy(windows=(100,)))
 
 
 def stopped() -> Sized:
     evidence = Evidence(trades=(D(5), D(-10)) * 15, shadow=(D(3), D(-2)), stopped=True)
-    return replace(risk_fraction(evidence, ExpectancyPolicy()), note="shadow only, 2 of 30 shadow trades, E 0.50")
+    return risk_fraction(evidence, ExpectancyPolicy())
 
 
 # --- markets --------------------------------------------------------------------------------------------------------

@@ -133,7 +133,8 @@ STOPPED = GateAnswer(
     passed=False,
     limit="above 0",
     value="0.00% of equity at risk (stopped)",
-    reason="expectancy gives no size (30 trades, p 0.50, b 0.50, E -2.50): shadow only, 2 of 30 shadow trades, E 0.50",
+    reason="no real size since E was not above 0; 2 of 30 shadow trades closed, their E 0.50; "
+    "from 30 real trades, p 0.50, b 0.50, E -2.50, f -0.500",
 )
 BREAKER = GateAnswer(
     rule="circuit breaker", passed=True, limit="confidence from 0.70", value="THROTTLE, confidence 0.71"

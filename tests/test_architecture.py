@@ -58,6 +58,7 @@ JOURNEY = [
     "shadow",
     "lessons",
     "book",
+    "running",
     "stopwatch",
     "lanes",
     "sending",
@@ -74,7 +75,7 @@ JOURNEY = [
     "status",
     "showing",
     "viewing",
-    "running",
+    "thinking",
     "control",
     "desk",
 ]

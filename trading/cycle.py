@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -174,13 +174,14 @@ class Cycle:
 
     def _exit_plan(self, heard: Heard, plan: Plan, phase: Phase | None) -> ExitPlan:
         """What the position will be left by; it is opened on the evidence of now."""
-        return self.playbook.exits_in(phase).plan(
+        exits = self.playbook.exits_in(phase).plan(
             phase=_name(phase),
             stop_loss=plan.stop_loss,
             take_profit=plan.take_profit,
             entered=heard.outlook.evidence,
             budget=self.situation.budget,
         )
+        return replace(exits, playbook=self.playbook.name)
 
     def _orders(self, decision: Decision, plan: Plan, exits: ExitPlan) -> list[Order]:
         """Entry, stop and target: all three are intents before the request leaves."""

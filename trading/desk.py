@@ -1,26 +1,24 @@
-"""The desk: the only holder of state. It starts, obeys, routes what happens to its lanes, and shows itself."""
+"""The desk: it starts, brings what happens to its lanes, hands commands on, ends, and shows itself.
+
+What it knows is in `book`, and changes by its transactions alone. What it runs on is in `running`: playbook, panel,
+phase. `thinking` decides and enters, `watch` leaves, `execution` does both at the venue, each instrument in its own
+lane; `control` does what people say; `sentry` and `reconciler` look after the desk itself.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from trading.book import Book
-from trading.breaker import Level, in_force
+from trading.control import Control
 from trading.cycle import Cycle
-from trading.decision import shown
-from trading.digest import Waits
-from trading.errors import JournalUnwritable, Misuse
 from trading.execution import Execution
 from trading.lanes import Lanes
 from trading.market.snapshot import Snapshots
 from trading.messages import (
-    SCHEDULED,
-    AddShadow,
     AmendPhase,
-    ClosePosition,
     Command,
     DataEnded,
     DataGap,
@@ -29,41 +27,30 @@ from trading.messages import (
     DeskStarted,
     DeskStopped,
     Event,
-    Halt,
     OrderReport,
-    OverrideBreaker,
-    PhaseChanged,
-    PlaybookChanged,
-    RemoveShadow,
-    ResetBreaker,
-    Resume,
-    SetPhase,
-    SettingsChanged,
     SumWaits,
     Sweep,
-    TradingHalted,
-    TradingResumed,
     Undo,
     UsePlaybook,
     VenueUpdate,
 )
-from trading.model import ExitReason, Order, Position, PositionId, Quote, Symbol, TradingState, base_of
+from trading.model import ExitReason, Position, Quote, Symbol
 from trading.personas.panel import Persona
-from trading.playbook import Phase, Playbook
+from trading.playbook import Playbook
 from trading.ports import Clock, Journal, Venue
 from trading.reconcile import Reconciler
+from trading.running import Arm, Running
 from trading.sentry import Sentry
-from trading.settings import Change, Fit, Load, Row, amendment, fitting, state_after, told_of, work_out
+from trading.settings import BY_DATES, Load, Row
 from trading.shadowing import Shadowing
-from trading.showing import capability, ended_words, not_guarded, status_of
+from trading.showing import self_check, status_of
 from trading.state import DeskState
-from trading.status import Armed, Capability, DeskStatus
+from trading.status import DeskStatus
 from trading.stopwatch import TimedVenue
+from trading.thinking import Thinking
 from trading.watch import Watch
 
 log = logging.getLogger(__name__)
-
-Arm = Callable[[Playbook], tuple[Mapping[str, Persona], Mapping[str, str]]]  # those that are armed; the others and why
 
 BREAKER = Symbol("breaker")  # its lane, in which what it has to say is written
 STOP_WITHIN = 2.0  # seconds that lanes have to finish what they do
@@ -80,24 +67,13 @@ class Desk:
         book: Book,
         market: Snapshots,
         venue: Venue,
-        playbook: Playbook,
-        arm: Arm,
-        load: Load,
+        running: Running,
         resumed_at: datetime | None,
         told: frozenset[tuple[str, Symbol]] = frozenset(),
     ) -> None:
-        self.book = book
-        self.market = market
+        self.book, self.market, self.running = book, market, running
+        self.resumed_at, self._told = resumed_at, told
         self.venue = TimedVenue(venue, clock=book.clock, note=book.timed)
-        self.file = playbook  # as it was written
-        self._fit: Fit = fitting(playbook, book.state.overrides)
-        self.playbook = book.playbook = self._fit.playbook  # as it runs
-        self._arm = arm
-        self._load = load
-        self.panel, self.off = arm(self.playbook)  # off: personas of the playbook that are not armed, and why
-        self.followers: list[Callable[[Playbook], None]] = []  # who else has to know when other settings run
-        self.resumed_at = resumed_at
-        self._told = told
         self.lanes = Lanes(self._on_fault)
         self.execution = Execution(venue=self.venue, book=book, closed=self._on_closed)
         self.reconciler = Reconciler(venue=self.venue, book=book, execution=self.execution, in_lane=self.lanes.run)
@@ -112,16 +88,28 @@ class Desk:
             every=self.playbook.schedule.watch_every,
         )
         self.shadowing = Shadowing(book=book, watch=self.watch)
-        self.waits = Waits(book.state.waits_since or book.clock.now())
+        self.control = Control(
+            book=book,
+            running=running,
+            sentry=self.sentry,
+            execution=self.execution,
+            lanes=self.lanes,
+            look=self._look,
+        )
+        self.thinking = Thinking(
+            book=book,
+            running=running,
+            cycle=self.cycle,
+            sentry=self.sentry,
+            execution=self.execution,
+            lanes=self.lanes,
+            look=self._look,
+            frozen=lambda: self.frozen,
+            failed=self._on_fault,
+        )
+        self.waits = self.thinking.waits
+        running.followers.append(self._follow)
         self.faults: dict[str, str] = {}
-        self.ended: set[Symbol] = set()
-        self.last_decision = ""
-        self._decided: dict[Symbol, datetime] = {}
-        self._deciding = asyncio.Lock()  # a decision is made under one set of settings, from its first look to its last
-        self._thoughts: asyncio.Queue[Decide] = asyncio.Queue()
-        self._thinker: asyncio.Task[None] | None = None
-        self._journal_down = False
-        self._phase = self.phase
 
     @classmethod
     async def open(
@@ -156,9 +144,7 @@ class Desk:
             book=book,
             market=market,
             venue=venue,
-            playbook=playbook,
-            arm=arm,
-            load=load,
+            running=Running(book=book, market=market, file=playbook, arm=arm, load=load),
             resumed_at=remembered.state.market_at if remembered else None,
             told=remembered.told if remembered else frozenset(),
         )
@@ -182,37 +168,17 @@ class Desk:
             equity=self.book.booked,
             open_positions=len(self.book.positions),
             resumed=self.resumed_at is not None,
-            personas_off=tuple(f"{name}: {why}" for name, why in self.off.items()),
+            personas_off=tuple(f"{name}: {why}" for name, why in self.running.off.items()),
         )
-        await self._take_up(started)
-        self._thinker = asyncio.create_task(self._think(), name="thinker")
-
-    async def _take_up(self, started: DeskStarted) -> None:
-        """Say with the start, once, what is not as the last process left it: another playbook, a setting gone."""
-        state, now = self.book.state, self.now()
-        changed: dict[str, Any] = {"playbook": self.playbook.name, "overrides": self._fit.overrides}
-        events: list[Event] = [started]
-        if state.playbook != self.playbook.name:
-            kept = tuple(self.book.positions)
-            before = state.playbook
-            events.append(PlaybookChanged(at=now, by="the start", before=before, after=self.playbook.name, kept=kept))
-            changed |= amendment(state, what=f"playbook {before} -> {self.playbook.name}", at=now, by="the start")
-        if self._fit.dropped:
-            rows = tuple((key, state.overrides[f"{self.file.name}/{key}"], "gone") for key in self._fit.dropped)
-            changed["version"] = state.version + 1
-            events.append(SettingsChanged(at=now, by="the playbook's file", version=changed["version"], changes=rows))
-        if state.phase and not self.playbook.phase_named(state.phase):
-            changed["phase"] = None
-        await self.book.commit(events, desk=changed)
+        await self.running.take_up(started)
+        self.thinking.start()
 
     async def stop(self, reason: str) -> tuple[Position, ...]:
         """End in order: no new thoughts, lanes done, the journal told. Returns what is left open.
 
         A request that hangs is not waited for: its intent is journalled, and the next start looks it up.
         """
-        if self._thinker:
-            self._thinker.cancel()
-            await asyncio.gather(self._thinker, return_exceptions=True)
+        await self.thinking.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_WITHIN):
                 await self.lanes.settle()
@@ -225,7 +191,7 @@ class Desk:
         """Until everything that was started is done: what a replayed market waits for between two moments."""
         while True:
             await self.lanes.settle()
-            await self._thoughts.join()
+            await self.thinking.settle()
             if self.lanes.idle:
                 return
 
@@ -264,17 +230,19 @@ class Desk:
 
     async def on_data_ended(self, symbol: Symbol) -> None:
         """No bar will come any more: nothing new is opened, what is open is settled at the last price."""
-        if symbol in self.ended:
+        if symbol in self.thinking.ended:
             return
-        self.ended.add(symbol)
+        self.thinking.ended.add(symbol)
         end = DataEnded(at=self.now(), symbol=symbol)
         if not self._was_told(end, symbol):
             await self.book.commit([end], exit=True)
+        self.lanes.post(symbol, lambda: self._leave(symbol))
+        self.lanes.post(symbol, lambda: self.shadowing.end(symbol))
+
+    async def _leave(self, symbol: Symbol) -> None:
         position = self.book.on(symbol)
         if position is not None:
-            note = "its data ends here"
-            self.lanes.post(symbol, lambda: self.execution.close(position, ExitReason.END_OF_DATA, note))
-        self.lanes.post(symbol, lambda: self.shadowing.end(symbol))
+            await self.execution.close(position, ExitReason.END_OF_DATA, "its data ends here")
 
     def _look(self) -> None:
         """Step the breaker: what it comes to holds at once, and is written as soon as may be."""
@@ -284,13 +252,7 @@ class Desk:
         if closes is not None:
             for position in self.book.positions.values():
                 if position.closing is None:
-                    self.lanes.post(position.symbol, lambda i=position.id: self._close_now(i, *closes))  # type: ignore[misc]
-
-    async def _close_now(self, position_id: PositionId, reason: ExitReason, note: str) -> None:
-        """Close what is open of it when its lane comes to it: a fill may have come in between."""
-        position = self.book.positions.get(position_id)
-        if position is not None:
-            await self.execution.close(position, reason, note)
+                    self.lanes.post(position.symbol, lambda i=position.id: self.execution.close_now(i, *closes))  # type: ignore[misc]
 
     def _was_told(self, event: Event, symbol: Symbol) -> bool:
         """Whether the last process told it: the moment in which it ended may be played again."""
@@ -298,8 +260,14 @@ class Desk:
         return again and (type(event).__name__, symbol) in self._told
 
     def _on_closed(self, symbol: Symbol) -> None:
-        if self.playbook.schedule.look_again and symbol not in self.ended:
-            self._thoughts.put_nowait(Decide(symbols=(symbol,), trigger="after close"))
+        if self.playbook.schedule.look_again and symbol not in self.thinking.ended:
+            self.thinking.about(Decide(symbols=(symbol,), trigger="after close"))
+
+    def _follow(self, playbook: Playbook) -> None:
+        """Decide and watch by these settings from now on. Open positions keep the exits they were opened with."""
+        self.cycle.use(playbook, self.panel)
+        self.watch.every = playbook.schedule.watch_every
+        self.watch.outlooks = self.cycle.outlooks
 
     def _on_fault(self, symbol: Symbol, error: Exception) -> None:
         """Say an inner error once per place; entries stay frozen, because the books may not be what they seem."""
@@ -310,197 +278,22 @@ class Desk:
         event = DeskFaulted(at=self.now(), where=symbol, detail=detail)
         self.lanes.post(symbol, lambda: self.book.commit([event], exit=True))
 
-    # --- thinking -----------------------------------------------------------------------------------------------
-
-    async def _think(self) -> None:
-        """One round of decisions at a time. The lanes never wait for it."""
-        while True:
-            thought = await self._thoughts.get()
-            try:
-                async with self._deciding:
-                    await self._decide(thought)
-            except Exception as error:  # the thinker outlives any one thought; it is said, and frozen
-                log.exception("deciding")
-                self._on_fault(Symbol("cycle"), error)
-            finally:
-                self._thoughts.task_done()
-
-    async def _decide(self, thought: Decide) -> None:
-        now = self.now()
-        if thought.trigger == SCHEDULED:
-            self.sentry.count_round()
-        self._look()
-        symbols = [s for s in thought.symbols if s not in self.ended and self._decided.get(s) != now]
-        try:
-            made = await self.cycle.run(symbols, thought.trigger, phase=self.phase, frozen=lambda: self.frozen)
-        except JournalUnwritable as error:
-            if not self._journal_down:
-                log.error("entries are frozen: %s", error)
-            self._journal_down = True
-            self._look()
-            return
-        self._journal_down = False
-        for decision in made.decisions:
-            self._decided[decision.symbol] = now
-            self.waits.add(decision)
-            self.last_decision = f"{decision.id} {decision.outcome} {shown(decision.verdict.confidence)}"
-        for entry in made.entries:
-            self.lanes.post(entry.symbol, lambda o=entry: self._enter(o), urgent=False)  # type: ignore[misc]
-
-    async def _enter(self, order: Order) -> None:
-        """Send an entry unless the world has changed since it was approved."""
-        if self.book.orders.get(order.client_id) != order:
-            return  # it was looked up in the meantime, not found, and given up
-        self._look()
-        level = in_force(self.book.state.breaker, self.now())
-        if self.book.state.trading is TradingState.HALTED:
-            await self.execution.withdraw(order, "halted before it was sent")
-        elif level >= Level.HALT:
-            await self.execution.withdraw(order, f"the breaker went to {level.name} before it was sent")
-        else:
-            await self.execution.send(order)
-
     # --- obeying ------------------------------------------------------------------------------------------------
 
     async def obey(self, command: Command) -> str:
         """Carry out a command and say in one sentence what was done. Raises Misuse with the reason when it cannot."""
         match command:
-            case Halt():
-                return await self._halt(command)
-            case Resume():
-                return await self._resume(command)
-            case ClosePosition():
-                return await self._close(command)
-            case SetPhase():
-                return await self._set_phase(command)
             case Decide():
-                self._thoughts.put_nowait(command)
+                self.thinking.about(command)
                 return "looking"
             case SumWaits():
-                await self._sum_waits()
+                await self.thinking.sum_waits()
                 return "summed"
             case Sweep():
                 await self._sweep()
                 return "swept"
-            case AmendPhase() | Undo() | UsePlaybook():
-                return await self._change(command)
-            case AddShadow() | RemoveShadow():
-                raise Misuse("Shadow desks stand beside the live desk only.")
-            case ResetBreaker():
-                return await self._minded(self.sentry.reset(command.by))
-            case OverrideBreaker():
-                return await self._minded(self.sentry.override(command.level, command.lasts, by=command.by))
-
-    async def _halt(self, command: Halt) -> str:
-        if self.book.state.trading is TradingState.HALTED:
-            return f"Already halted by {self.book.state.halted_by}."
-        event = TradingHalted(at=self.now(), by=command.by, reason=command.reason)
-        changed = {
-            "trading": TradingState.HALTED,
-            "halted_by": command.by,
-            "halt_reason": command.reason,
-            "halted_at": self.now(),
-        }
-        await self.book.commit([event], desk=changed, exit=True)
-        return "No new entries. Exits and protection go on."
-
-    async def _resume(self, command: Resume) -> str:
-        state = self.book.state
-        if state.trading is TradingState.ACTIVE:
-            raise Misuse("Trading is not halted.")
-        event = TradingResumed(at=self.now(), by=command.by, halted_by=state.halted_by, halt_reason=state.halt_reason)
-        changed = {"trading": TradingState.ACTIVE, "halted_by": "", "halt_reason": "", "halted_at": None}
-        await self.book.commit([event], desk=changed)
-        return "Entries are allowed again."
-
-    async def _close(self, command: ClosePosition) -> str:
-        position = self.book.positions.get(command.position_id)
-        if position is None:
-            raise Misuse(f"There is no open position {command.position_id}.")
-        if position.closing is not None:
-            return f"{command.position_id} is being closed already: {position.closing.value}."
-
-        note = f"by {command.by}"
-        await self.lanes.run(position.symbol, lambda: self._close_now(position.id, ExitReason.MANUAL, note))
-        return f"Closing {base_of(position.symbol)} {position.direction.value} {position.quantity:f} at market."
-
-    async def _minded(self, said: str) -> str:
-        """What a person has done about the breaker holds at once, and is written."""
-        self._look()
-        await self.book.commit([], exit=True)
-        return said
-
-    async def _set_phase(self, command: SetPhase) -> str:
-        names = [p.name for p in self.playbook.phases]
-        if command.phase is not None and command.phase not in names:
-            raise Misuse(f"There is no phase {command.phase!r}; known: {', '.join(names) or 'none'}.")
-        state, before = self.book.state, self._phase_name()
-        if command.phase != state.phase:
-            what = f"phase {state.phase or 'by its dates'} -> {command.phase or 'by its dates'}"
-            undoable = amendment(state, what=what, at=self.now(), by=command.by)
-            await self.book.commit([], desk={"phase": command.phase, **undoable})
-        await self._tell_phase(before, command.by)
-        return f"Phase: {self._phase_name()}."
-
-    def changes(self, command: AmendPhase | Undo | UsePlaybook) -> tuple[Row, ...]:
-        """What a command would change: (setting, before, after). Raises Misuse with the reason when it cannot be."""
-        return self._worked_out(command).rows
-
-    def _worked_out(self, command: AmendPhase | Undo | UsePlaybook) -> Change:
-        state = self.book.state
-        change = work_out(command, state=state, file=self.file, running=self.playbook, load=self._load)
-        if not self._missing(change.playbook) < set(change.playbook.universe):
-            raise Misuse(f"This market has no instrument of {change.playbook.name}.")
-        return change
-
-    def _missing(self, playbook: Playbook) -> set[str]:
-        """Bases of a playbook that this market does not have."""
-        return set(playbook.universe) - {i.base for i in self.market.instruments().values()}
-
-    async def _change(self, command: AmendPhase | Undo | UsePlaybook) -> str:
-        async with self._deciding:
-            change = self._worked_out(command)
-            state, now, before, by = self.book.state, self.now(), self._phase_name(), command.by
-            kept = tuple(self.book.positions)
-            events = told_of(change, state, at=now, by=by, kept=kept)
-            await self.book.commit(events, desk=state_after(change, state, at=now, by=by))
-            self._take(change)
-        await self._tell_phase(before, by)
-        return self._said(change, before=state.playbook)
-
-    def _take(self, change: Change) -> None:
-        """Run by these settings from now on. Open positions keep the exits they were opened with."""
-        self.file, self.playbook = change.file, change.playbook
-        self.book.playbook = self.playbook
-        self.panel, self.off = self._arm(self.playbook)
-        self.watch.every = self.playbook.schedule.watch_every
-        self.cycle.use(self.playbook, self.panel)
-        self.watch.outlooks = self.cycle.outlooks
-        for follow in self.followers:
-            follow(self.playbook)
-
-    def _said(self, change: Change, *, before: str) -> str:
-        said = [f"{change.what[0].upper()}{change.what[1:]} (settings version {self.book.state.version})."]
-        positions = [f"{base_of(p.symbol)} {p.direction.value} {p.id}" for p in self.book.positions.values()]
-        if before != self.playbook.name:
-            if positions:
-                said.append(f"Open positions keep the exits they were opened with: {', '.join(positions)}.")
-            if missing := self._missing(self.playbook):
-                said.append(f"This market has no {', '.join(sorted(missing))}.")
-        if change.dropped:
-            said.append(f"No longer in its file, so gone: {', '.join(change.dropped)}.")
-        return " ".join(said)
-
-    async def _tell_phase(self, before: str, by: str) -> None:
-        after = self._phase_name()
-        self._phase = self.phase
-        if before != after:
-            await self.book.commit([PhaseChanged(at=self.now(), by=by, before=before, after=after)], exit=True)
-
-    async def _sum_waits(self) -> None:
-        event = self.waits.take(self.now())
-        rest = self.now() + timedelta(microseconds=1)  # what was decided at this very moment is in this digest
-        await self.book.commit([event] if event else [], desk={"waits_since": rest}, exit=True)
+            case _:
+                return await self.control.obey(command)
 
     async def _sweep(self) -> None:
         """Reconcile with the venue; a phase that began by its date is noticed here too."""
@@ -509,8 +302,11 @@ class Desk:
         if self.book.writable is not None and not self.book.writable.ok:
             await self.book.commit([], exit=True)  # whether it takes anything again
         self.on_time()
-        if (self._phase.name if self._phase else "base") != self._phase_name():
-            await self._tell_phase(self._phase.name if self._phase else "base", "the playbook's dates")
+        await self.running.tell_phase(BY_DATES)
+
+    def changes(self, command: AmendPhase | Undo | UsePlaybook) -> tuple[Row, ...]:
+        """What a command would change: (setting, before, after). Raises Misuse with the reason when it cannot be."""
+        return self.running.worked_out(command).rows
 
     async def tell(self, *events: Event) -> None:
         """Journal what the surface did: its audit is part of the same record."""
@@ -522,14 +318,17 @@ class Desk:
         return self.book.clock.now()
 
     @property
-    def phase(self) -> Phase | None:
-        """Chosen by hand, or by the playbook's dates; None: the base settings."""
-        chosen = self.book.state.phase
-        return self.playbook.phase_named(chosen) if chosen else self.playbook.phase_at(self.now())
+    def playbook(self) -> Playbook:
+        return self.running.playbook
 
-    def _phase_name(self) -> str:
-        phase = self.phase
-        return phase.name if phase else "base"
+    @property
+    def panel(self) -> Mapping[str, Persona]:
+        return self.running.panel
+
+    @property
+    def followers(self) -> list[Callable[[Playbook], None]]:
+        """Who else has to know when other settings run."""
+        return self.running.followers
 
     @property
     def frozen(self) -> str:
@@ -545,21 +344,9 @@ class Desk:
             self.book,
             market=self.market,
             mode=self.mode,
-            playbook=self.playbook.name,
-            phase=self._phase_name(),
+            phase=self.running.phase_name,
             frozen=self.frozen,
-            last_decision=self.last_decision,
+            last_decision=self.thinking.last,
             balance=self.reconciler.balance,
-            capabilities=self._capabilities(),
-        )
-
-    def _capabilities(self) -> tuple[Capability, ...]:
-        return (
-            capability("journal", "not writable; entries frozen" if self._journal_down or self.book.unwritten else ""),
-            capability(f"venue {self.venue.name}", self.reconciler.frozen, self.reconciler.lost_at),
-            capability("protection", not_guarded(self.book)),
-            capability("desk", "; ".join(f"{where}: {what}" for where, what in self.faults.items())),
-            *(Capability(name=f"persona {name}", state=Armed.ARMED) for name in self.panel),
-            *(Capability(name=f"persona {name}", state=Armed.OFF, why=why) for name, why in self.off.items()),
-            capability("market data", ended_words(self.ended)),
+            capabilities=self_check(self.running, self.reconciler, faults=self.faults, ended=self.thinking.ended),
         )

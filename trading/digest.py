@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import datetime
 
-from trading.decision import Decision, Denied
+from trading.decision import Decision, Denied, Opinion
 from trading.messages import WaitsSummed
 from trading.model import base_of
 
@@ -25,7 +25,7 @@ class Waits:
             self._denied += 1
             return
         self._waits += 1
-        if self._closest is None or decision.verdict.confidence > self._closest[2]:
+        if decision.verdict.confidence > (self._closest[2] if self._closest else 0):
             self._closest = (decision.id, decision.symbol, decision.verdict.confidence)
 
     def take(self, now: datetime) -> WaitsSummed | None:
@@ -45,5 +45,7 @@ def _why(decision: Decision) -> str:
     """A short class of reasons: the denying rule, or how the votes stood."""
     if isinstance(decision.gate, Denied):
         return f"denied: {decision.gate.rule}"
+    if not any(isinstance(o, Opinion) for o in decision.opinions):
+        return "nobody spoke"
     lead = decision.verdict.tally.lead.value
     return "no lead" if lead == "wait" else f"{lead}, too weak"

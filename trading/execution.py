@@ -103,12 +103,16 @@ class Execution:
         position = self.book.positions.get(PositionId(order.decision_id))
         events: list[Event] = [OrderFilled(at=self._now, order=filled, fill=fill)]
         if position is None:
-            position = ledger.opened(order, fill, playbook=self.book.state.playbook)
+            position = ledger.opened(order, fill, playbook=self._playbook_of(order))
             events.append(PositionOpened(at=self._now, position=position))
         else:
             position = ledger.increased(position, fill)
         await self.book.commit(events, [filled, position], exit=True)
         await self._guarding.confirm(position)
+
+    def _playbook_of(self, entry: Order) -> str:
+        """The one that decided on it: another may have come to run while it was on its way."""
+        return (entry.plan.playbook if entry.plan else "") or self.book.state.playbook
 
     async def _left(self, order: Order, fill: Fill) -> None:
         position = self.book.positions.get(PositionId(order.decision_id))

@@ -129,6 +129,7 @@ class ExitPlan:
     break_even: Decimal | None = None  # at this move the stop goes to where the trade costs nothing
     partials: tuple[Partial, ...] = ()
     entered: Entered = NO_EVIDENCE
+    playbook: str = ""  # that decided on it; "": of a version that did not note it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

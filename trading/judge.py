@@ -100,9 +100,10 @@ def _points(strength: int) -> str:
 
 
 def _for_entry(t: Tally, policy: JudgePolicy) -> str:
+    voices = "1 voice" if t.standing == 1 else f"{t.standing} voices"
     return (
         f"{t.lead.value} leads {_points(max(t.long, t.short))} to {_points(min(t.long, t.short))} "
-        f"with {t.standing} voices; "
+        f"with {voices}; "
         f"confidence {shown(t.confidence)} reaches {policy.min_confidence:.2f}"
     )
 

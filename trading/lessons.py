@@ -116,4 +116,4 @@ def _resized(before: DeskState, after: DeskState, at: datetime, playbook: Playbo
         return ()
     dropped = len(before.shadow) - 1 if now.method is Method.RETURNING else 0
     rest = f"; {dropped} open shadow trades are followed no longer" if dropped > 0 else ""
-    return (SizingChanged(at=at, playbook=name, before=was.method, after=now.method, note=now.note + rest),)
+    return (SizingChanged(at=at, playbook=name, before=was.method, after=now.method, note=now.words + rest),)

@@ -135,7 +135,8 @@ class Playbook(Part):
         for key, text in overrides.items():
             _put(data, key, _value(text))
         found = [replace(fault, path=_by_name(fault.path, data)) for fault in faults(type(self), data, _INSTEAD)]
-        _refuse(self.name, found)
+        if found:
+            raise BadPlaybook("\n".join(str(fault) for fault in found))
         return type(self).model_validate(data)
 
     def tier(self, base: str) -> int:

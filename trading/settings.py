@@ -209,9 +209,13 @@ def _phase_since(playbook: Playbook, state: DeskState, *, chosen: str | None, at
     return [PhaseChanged(at=at, by=by, before=before, after=after)] if before != after else []
 
 
+def phase_on(playbook: Playbook, chosen: str | None, at: datetime) -> Phase | None:
+    """Chosen by hand, or by the playbook's dates; None: the base settings."""
+    return playbook.phase_named(chosen) if chosen else playbook.phase_at(at)
+
+
 def phase_name(playbook: Playbook, chosen: str | None, at: datetime) -> str:
-    """Of the phase that is on: chosen by hand, or by the playbook's dates; else "base"."""
-    phase = playbook.phase_on(chosen, at)
+    phase = phase_on(playbook, chosen, at)
     return phase.name if phase else "base"
 
 

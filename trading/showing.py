@@ -1,6 +1,6 @@
 """The desk as it shows itself: its books at the market's prices, and what of it is armed. Pure but for looking."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from trading import exits
@@ -10,7 +10,9 @@ from trading.errors import NoEvidence
 from trading.lessons import evidence_of
 from trading.market.snapshot import Snapshots
 from trading.model import ZERO, Balance, Guard, Position, Symbol, base_of
+from trading.reconcile import Reconciler
 from trading.risk.expectancy import Sized, risk_fraction
+from trading.running import Running
 from trading.status import Armed, Capability, DeskStatus, PositionStatus
 
 
@@ -19,7 +21,6 @@ def status_of(
     *,
     market: Snapshots,
     mode: str,
-    playbook: str,
     phase: str,
     frozen: str,
     last_decision: str,
@@ -37,7 +38,7 @@ def status_of(
         at=book.clock.now(),
         mode=mode,
         market=market.source,
-        playbook=playbook,
+        playbook=book.playbook.name,
         phase=phase,
         trading=state.trading,
         halted_by=state.halted_by,
@@ -76,16 +77,33 @@ def _position(position: Position, market: Snapshots) -> PositionStatus:
     return PositionStatus(position=position, quote=quote, rules=exits.armed(position))
 
 
-def capability(name: str, fault: str, since: datetime | None = None) -> Capability:
+def self_check(
+    running: Running, reconciler: Reconciler, *, faults: Mapping[str, str], ended: Iterable[Symbol]
+) -> tuple[Capability, ...]:
+    """What is armed, what is not, and why. `faults`: inner errors by place. `ended`: what has no more data."""
+    book = reconciler.book
+    refuses = book.unwritten or (book.writable is not None and not book.writable.ok)
+    return (
+        _capability("journal", "not writable; entries frozen" if refuses else ""),
+        _capability(f"venue {reconciler.venue.name}", reconciler.frozen, reconciler.lost_at),
+        _capability("protection", _not_guarded(book)),
+        _capability("desk", "; ".join(f"{where}: {what}" for where, what in faults.items())),
+        *(Capability(name=f"persona {name}", state=Armed.ARMED) for name in running.panel),
+        *(Capability(name=f"persona {name}", state=Armed.OFF, why=why) for name, why in running.off.items()),
+        _capability("market data", _ended_words(ended)),
+    )
+
+
+def _capability(name: str, fault: str, since: datetime | None = None) -> Capability:
     """Armed, or degraded by a fault."""
     return Capability(name=name, state=Armed.DEGRADED if fault else Armed.ARMED, why=fault, since=since)
 
 
-def not_guarded(book: Book) -> str:
+def _not_guarded(book: Book) -> str:
     unseen = [p.id for p in book.positions.values() if p.guard is not Guard.CONFIRMED]
     return f"not confirmed yet: {', '.join(unseen)}" if unseen else ""
 
 
-def ended_words(ended: Iterable[Symbol]) -> str:
+def _ended_words(ended: Iterable[Symbol]) -> str:
     names = ", ".join(sorted(base_of(symbol) for symbol in ended))
     return f"no more data: {names}" if names else ""

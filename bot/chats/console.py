@@ -86,11 +86,13 @@ class Console:
         complete: Callable[[str], list[str]] = lambda _: [],
         interactive: bool | None = None,
         quiet: bool = False,
+        mute: bool = False,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`complete` gives whole lines that may follow what is typed; `quiet` writes the transcript only."""
+        """`complete` gives whole lines that may follow what is typed; `quiet` leaves alerts to the
+        transcript and answers what is typed all the same; `mute` prints nothing at all."""
         self._data_dir = data_dir
         self._transcript = Transcript(data_dir / "console.jsonl")
         self._stop = stop
@@ -100,9 +102,10 @@ class Console:
         out = stdout or sys.stdout
         self._interactive = self._stdin.isatty() and out.isatty() if interactive is None else interactive
         self._quiet = quiet
+        self._mute = mute
         self._now = now or SystemClock().now
-        self._asked = ""  # token of the last confirmation shown
-        self._print = self._styled() if self._interactive and not quiet else printing_to(out)
+        self._asked = ""  # token of the confirmation that the last answer asks for
+        self._print = self._styled() if self._interactive and not mute else printing_to(out)
 
     def _styled(self) -> Print:
         from bot.chats.prompt import show
@@ -118,16 +121,17 @@ class Console:
             raise ChatRefused(f"{destination} is not this terminal")
         if key not in self._transcript:
             self._transcript.add(key, self._now(), card.plain())
-            self._show(card, folded=True)
+            if not self._quiet:
+                self._show(card, folded=True)
         return key
 
     def _show(self, card: Card, *, folded: bool) -> None:
-        if self._quiet:
+        if self._mute:
             return
         try:
             self._print(*layout(card, folded=folded))
         except OSError as error:  # the pipe or terminal was closed; the desk goes on
-            self._quiet = True
+            self._mute = True
             log.warning("the terminal is gone (%s): from here on only the transcript is written", error.strerror)
 
     async def run(self, handle: Handle) -> None:
@@ -157,7 +161,7 @@ class Console:
         card = await handle(self._request(text))
         if card is not None:
             asked = [b.data.partition(":")[2] for b in card.buttons if b.data.startswith("cf:")]
-            self._asked = asked[0] if asked else self._asked
+            self._asked = asked[0] if asked else ""  # "yes" is about the card above it, never about an older one
             self._show(card, folded=False)
 
     def _request(self, text: str) -> Request:
@@ -168,7 +172,6 @@ class Console:
             button = f"cf:{rest.strip()}"
         elif self._asked and text.lower() in ("yes", "no"):
             button = f"{'cf' if text.lower() == 'yes' else 'no'}:{self._asked}"
-            self._asked = ""
         return Request(who=OWNER, place=DESTINATION, text="" if button else text, button=button, at=self._now())
 
     def close(self) -> None:

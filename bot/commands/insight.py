@@ -9,6 +9,8 @@ from trading.decision import Decision
 from trading.errors import Misuse
 from trading.model import Symbol
 
+TRADED = ("long", "short")  # outcomes
+
 
 @command(
     "decisions",
@@ -43,7 +45,7 @@ async def why(context: Context, args: str) -> Card:
 @command(
     "ask",
     help="A question about a decision, answered from its record alone",
-    usage="/ask QUESTION, with an ID or PAIR in it, or about the last decision",
+    usage="/ask QUESTION, with an ID or PAIR in it, or about the last decision or trade",
     role=Role.VIEWER,
     example="/ask why this size for BTC",
 )
@@ -55,6 +57,16 @@ async def ask(context: Context, args: str) -> Card:
     return explain.ask(question, decision, story) if question else explain.why(decision, story)
 
 
+async def _unnamed(context: Context, question: str) -> Decision:
+    """The last decision, or the last one that traded where only that can answer: most decisions are to wait."""
+    last = await decision_named(context, "last")
+    if explain.answers(question, last, await context.records.story(last.id)):
+        return last
+    traded = await context.records.decisions(1, outcomes=TRADED)
+    found = await decision_named(context, traded[0].id) if traded else last
+    return found if explain.answers(question, found, await context.records.story(found.id)) else last
+
+
 async def _meant(context: Context, text: str) -> tuple[Decision, str]:
     """The decision a question is about, and the question without its name."""
     words = text.split()
@@ -64,7 +76,7 @@ async def _meant(context: Context, text: str) -> tuple[Decision, str]:
             found = await _try(context, name)
             if found is not None:
                 return found, " ".join([*words[:at], *words[at + 1 :]])
-    return await decision_named(context, "last"), text
+    return await _unnamed(context, text), text
 
 
 def _is_id(word: str) -> bool:

@@ -7,7 +7,7 @@ from bot.commands.lookup import one_of
 from bot.render.changes import KEPT, change_lines, phase_card
 from bot.render.words import card
 from bot.surface import Card, Role
-from trading.errors import Misuse
+from trading.errors import BadPlaybook, Misuse
 from trading.messages import AmendPhase, SetPhase, Undo
 from trading.playbook import Phase, Playbook
 
@@ -94,14 +94,25 @@ async def _set(context: Context, text: str) -> Card:
     now = context.desk.status()
     name, rest = _phase_and_rest(context.desk.playbook, text)
     wanted = AmendPhase(phase=name, values=settings_in(rest), by=context.by)
-    lines = change_lines(context.desk.changes(wanted))
+    changes = _changes(context, wanted)
+    kept = (f"{key}: {value} already" for key, value in wanted.values if f"phases.{name}.{key}" not in changes)
+    lines = (*change_lines(list(changes.values())), *kept)
     if context.confirmed:
-        done = await context.desk.obey(wanted)
-        return card(f"phase {name} changed", done, *lines, "/undo takes it back; it asks first.")
+        await context.desk.obey(wanted)
+        version = f"Settings version {context.desk.status().version}"
+        return card(f"phase {name} changed", *lines, version, "/undo takes it back; it asks first.")
     applies = "It is the phase that is on." if now.phase == name else f"The phase that is on is {now.phase}."
     return await context.ask(
         _typed(name, wanted.values), f"change phase {name}?", *lines, f"{applies} {KEPT}.", _version(now.version)
     )
+
+
+def _changes(context: Context, wanted: AmendPhase) -> dict[str, tuple[str, str, str]]:
+    """By the setting's key. Raises Misuse, about the words that were typed."""
+    try:
+        return {row[0]: row for row in context.desk.changes(wanted)}
+    except BadPlaybook as fault:
+        raise BadArguments(str(fault).replace(f"phases.{wanted.phase}.", "")) from fault
 
 
 def _version(now: int) -> str:

@@ -94,7 +94,7 @@ async def shadow(context: Context, args: str) -> Card:
     views = await context.desk.shadows()
     if not what:
         return shadows_card(views)
-    chosen = one_of(what, ("add", "remove"), "word after /shadow")
+    chosen = one_of(what, ("add", "remove"), "action")
     context.need(Role.ADMIN, f"/shadow {chosen}")
     running = {view.playbook: view for view in views}
     if chosen == "add":

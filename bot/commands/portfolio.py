@@ -13,15 +13,13 @@ from bot.render.words import money
 from bot.surface import Card, Role
 from trading.model import ZERO
 from trading.performance import summarise
-from trading.playbook import SizingMethod
-from trading.status import DeskStatus
 
 _ALL = 1_000_000  # more trades than a desk makes in its life
 
 
 @command("status", help="The desk at a glance", usage="/status", role=Role.VIEWER, example="/status")
 async def status(context: Context, _: str) -> Card:
-    return status_card(context.desk.status())
+    return status_card(context.desk.status(), context.desk.playbook.sizing.method)
 
 
 @command("positions", help="Every open position", usage="/positions", role=Role.VIEWER, example="/positions")
@@ -61,20 +59,14 @@ async def pnl(context: Context, args: str) -> Card:
     if window not in WINDOWS:
         raise BadArguments(f"{args[:20]!r} is not one of {', '.join(WINDOWS)}")
     now = context.desk.status()
-    trades = await context.records.trades(_ALL, since=_since(window, context.desk.now()))
-    before = now.start_equity + now.realised - sum((t.net for t in trades), ZERO)
+    since = _since(window, context.desk.now())
+    every = await context.records.trades(_ALL)
+    trades = [t for t in every if since is None or t.closed_at >= since]
+    before = now.start_equity + sum((t.net for t in every), ZERO) - sum((t.net for t in trades), ZERO)
     known = now.positions and now.unrealised is not None
     still = f"Unrealised {money(now.unrealised or ZERO)} in {len(now.positions)} open" if known else ""
-    return render_summary(summarise(trades, before), window, unrealised=still, sizing=_sizing(context, now))
-
-
-def _sizing(context: Context, now: DeskStatus) -> tuple[str, ...]:
-    """Which method sets the size now, and from which numbers."""
-    method = context.desk.playbook.sizing.method
-    if now.sized is None:
-        return (f"Size now: by {method}; the closed trades are not asked",)
-    both = "" if method is SizingMethod.EXPECTANCY else f"A trade takes the smaller of this and its margin by {method}"
-    return (*sizing_lines(now.sized), both)
+    sizing = sizing_lines(now.sized, context.desk.playbook.sizing.method)
+    return render_summary(summarise(trades, before), window, unrealised=still, sizing=sizing)
 
 
 @command("balance", help="The account", usage="/balance", role=Role.VIEWER, example="/balance")

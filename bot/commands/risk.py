@@ -41,7 +41,7 @@ async def breaker(context: Context, args: str) -> Card:
     what, _, rest = args.strip().partition(" ")
     if not what:
         return breaker_card(now.breaker, now.at)
-    match one_of(what, ("reset", "override"), "word after /breaker"):
+    match one_of(what, ("reset", "override"), "action"):
         case "reset":
             return await _reset(context, now.breaker)
         case _:

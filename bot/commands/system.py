@@ -9,8 +9,7 @@ from trading.errors import Misuse
 
 @command("health", help="What is armed, degraded or off, and why", usage="/health", role=Role.VIEWER, example="/health")
 async def health(context: Context, _: str) -> Card:
-    monitored = context.desk.playbook.health is not None
-    return health_card(context.desk.status(), await context.records.journal_size(), monitored=monitored)
+    return health_card(context.desk.status(), await context.records.journal_size(), context.desk.playbook)
 
 
 @command("help", help="The commands", usage="/help [command]", role=Role.VIEWER, example="/help close")

@@ -3,7 +3,9 @@
 `CHANGES` is this file's part of the alerts.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from bot.render.positions import UNKNOWN, refresh
 from bot.render.words import RenderContext, Renderer, amount, card, clock, counted, money, name_of, percent, share
@@ -17,8 +19,20 @@ Changes = Sequence[tuple[str, str, str]]
 KEPT = "Open positions keep the exits they were opened with"
 
 
-# What each seat and each phase has: where this one comes or goes, the whole of it does.
-_WHOLE = {"panel": "weight", "phases": "name"}
+# What every seat, every phase and every optional part has: where this one comes or goes, the whole of it does.
+_WHOLE = {
+    r"panel\.[^.]+": "weight",
+    r"phases\.[^.]+": "name",
+    r"expectancy": "enough",
+    r"portfolio": "asset",
+    r"health": "every",
+    r"exits\.trailing": "arm",
+    r"exits\.time_limits": "trend",
+    r"exits\.rebalance": "net",
+    r"exits\.partials\.\d+": "at",
+}
+_SHARES = {"take_profit", "stop_loss", "early_loss", "force_loss", "break_even"}
+_SHARES |= {"max_risk", "max_trade", "max_margin", "max_daily_loss"}
 
 
 def change_lines(changes: Changes) -> tuple[str, ...]:
@@ -28,16 +42,32 @@ def change_lines(changes: Changes) -> tuple[str, ...]:
 
 
 def _change(what: str, before: str, after: str) -> str:
-    return f"{what}: {before or 'not set'} -> {after or 'not set'}"
+    """A setting of a phase by its own name: exits.max_hold: 12h -> 6h, but phase final, max_hold: 12h -> 6h."""
+    phase = re.fullmatch(r"phases\.([^.]+)\.([^.]+)", what)
+    name = f"phase {phase[1]}, {phase[2]}" if phase else what
+    leaf = what.rpartition(".")[2]
+    return f"{name}: {_value(leaf, before)} -> {_value(leaf, after)}"
+
+
+def _value(leaf: str, text: str) -> str:
+    """People read percent, files hold fractions: 0.02 (base) -> 2% (base)."""
+    number, space, rest = text.partition(" ")
+    if leaf not in _SHARES or not number:
+        return text or "not set"
+    try:
+        return f"{share(Decimal(number))}{space}{rest}"
+    except ArithmeticError:
+        return text
 
 
 def _whole(changes: Changes, row: tuple[str, str, str]) -> str:
-    part, _, rest = row[0].partition(".")
-    place = f"{part}.{rest.rpartition('.')[0]}"
-    found = next((r for r in changes if part in _WHOLE and r[0] == f"{place}.{_WHOLE[part]}"), None)
-    if found is None or (found[1] and found[2]):
-        return ""
-    return f"{place}: {'left out' if found[1] else 'added'}"
+    """What comes or goes as a whole, where this row is a part of it."""
+    for place, mark in _WHOLE.items():
+        part = re.match(rf"{place}(?=\.)", row[0])
+        found = next((r for r in changes if part and r[0] == f"{part[0]}.{mark}"), None)
+        if part and found and not (found[1] and found[2]):
+            return f"{part[0].replace('phases.', 'phase ')}: {'left out' if found[1] else 'added'}"
+    return ""
 
 
 def kept_line(ids: Iterable[str]) -> str:
@@ -56,9 +86,10 @@ def _settings_title(event: m.SettingsChanged) -> str:
 
 
 def _settings(event: m.SettingsChanged, _: RenderContext) -> Card:
+    title, lines = _settings_title(event), change_lines(event.changes)
     return card(
-        _settings_title(event),
-        *change_lines(event.changes),
+        title,
+        *(lines if lines != (title,) else ()),
         f"By {event.by}. Settings version {event.version}. {KEPT}.",
         "" if event.undone is not None else "/undo takes it back; it asks first.",
     )

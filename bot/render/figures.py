@@ -26,14 +26,14 @@ def _trade_words(trade: Trade) -> str:
 
 def _lines(result: Performance) -> tuple[str, ...]:
     if result.win_rate is None or result.expectancy is None or result.average_r is None:
-        return (f"No closed trade. Equity {amount(result.equity)} without open positions",)
+        return (f"No closed trade. Equity {amount(result.equity)} before open positions",)
     factor = "not defined without a loss" if result.profit_factor is None else f"{rounded(result.profit_factor, 2):f}"
     return (
         f"Win rate {share(result.win_rate)}: {result.wins} won, {result.losses} lost",
         f"Expectancy {money(result.expectancy)} a trade, {multiple(result.average_r)}; profit factor {factor}",
         f"Gross {money(result.gross)}, fees {money(-result.fees)}, funding {money(result.funding)}",
         _drawdown_line(result.drawdown),
-        f"Equity {amount(result.equity)} without open positions, from {amount(result.start_equity)}",
+        f"Equity {amount(result.equity)} by the closed trades, from {amount(result.start_equity)}",
         f"Best {_trade_words(result.best)}" if result.best else "",
         f"Worst {_trade_words(result.worst)}" if result.worst else "",
         *(f"{total.reason}: {total.trades}, {money(total.net)}" for total in result.by_reason),

@@ -162,7 +162,7 @@ def exposure_card(view: ExposureView) -> Card:
     used = f" of {amount(view.budget)}{_part(view.gross, view.budget)}" if view.budget is not None else ""
     return card(
         f"exposure {_amount(view.gross)}{used}",
-        f"Equity {_amount(view.equity)}, net {net}, heat {_amount(view.heat)}",
+        f"Equity {_amount(view.equity)}, net {net}" + (f", heat {_amount(view.heat)}" if view.limited else ""),
         f"Margin {_amount(view.margin_used)} of {_amount(view.max_margin)}{_part(view.margin_used, view.max_margin)}",
         *(_use(use) for use in view.uses),
         "" if view.limited else "The playbook has no limits on assets, groups or sectors.",

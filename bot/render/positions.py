@@ -66,7 +66,7 @@ def at_stop(position: Position) -> str:
     """What the stop would leave of what is open, before fees: it may have been moved to where nothing is lost."""
     left = position.unrealised(position.protection.stop)
     what = f"at risk {amount(-left)}" if left <= 0 else f"the stop keeps {money(left)}"
-    return f"{what} {quote_of(position.symbol)}"
+    return f"{what} {quote_of(position.symbol)} before fees"
 
 
 # --- what the exits remember --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from bot.surface import Button, Card
 from trading import messages as m
 from trading.breaker import WORKS, BreakerView, Cause, Level, Override, Tripwire
 from trading.health import Finding, Health, Measured, Metric, Severity
+from trading.playbook import SizingMethod
 from trading.risk.expectancy import Method, Sized
 
 # --- circuit breaker ----------------------------------------------------------------------------------------------
@@ -201,8 +202,13 @@ def _measured(found: Measured) -> str:
     return f"{metric}{word}: {value}, {warn}, {critical}"
 
 
+def _looked_at(health: Health) -> str:
+    """More than /pnl counts, where some of them were on paper."""
+    return f"the last {counted(health.n, 'closed trade')}, those in shadow too"
+
+
 def health_lines(health: Health) -> tuple[str, ...]:
-    looked = f"Strategy health {severity_word(health)}, over {counted(health.n, 'closed trade')}"
+    looked = f"Strategy health {severity_word(health)}, over {_looked_at(health)}"
     if not health.findings:
         return (f"{looked}: too few to judge",)
     return looked, *(_measured(found) for found in health.findings)
@@ -217,7 +223,7 @@ def _health_changed(event: m.HealthChanged, _: RenderContext) -> Card:
         _EFFECT[health.severity],
         "The playbook asks for the positions to be closed." if health.close_positions else "",
         *(_measured(found) for found in bad),
-        f"Over {counted(health.n, 'closed trade')}",
+        f"Over {_looked_at(health)}",
         detail=(_measured(f) for f in health.findings if f.finding is Finding.FINE),
         buttons=(Button(label="Health", data="do:/health"),),
     )
@@ -237,29 +243,42 @@ def _or_dash(value: Decimal | None) -> str:
     return "-" if value is None else f"{rounded(value, 3):f}"
 
 
-def sized_words(sized: Sized) -> str:
-    """by kelly, 2% of equity at risk; none while stopped."""
+_BY_MARGIN = {
+    SizingMethod.CONFIDENCE: "its margin by confidence",
+    SizingMethod.LINEAR: "its margin by confidence, on a line",
+    SizingMethod.FIXED: "its fixed margin",
+}
+
+
+def sized_words(sized: Sized, method: SizingMethod) -> str:
+    """by kelly, 2% of equity at risk; none while stopped. `method`: the playbook's; its margin is a bound too."""
     if sized.fraction <= 0:
         return "none, shadow trades only"
-    return f"by {sized.method}, {share(sized.fraction)} of equity at risk"
+    less = f" or {_BY_MARGIN[method]}, the smaller counts" if method in _BY_MARGIN else ""
+    return f"by {sized.method}, {share(sized.fraction)} of equity at risk{less}"
 
 
-def sizing_lines(sized: Sized) -> tuple[str, ...]:
-    """Which method sets the size now, and its n, p, b, E, f; what is not defined is a dash."""
+def sizing_lines(sized: Sized | None, method: SizingMethod) -> tuple[str, ...]:
+    """Which method sets the size now, and its n, p, b, E, f; what is not defined is a dash. None: the playbook does
+    not ask the closed trades."""
+    if sized is None:
+        said = _BY_MARGIN.get(method, method.value)
+        return (f"Size now: each trade takes {said}, whatever the closed trades have shown",)
     window = sized.window
     expected = "-" if window.e is None else money(window.e)
-    return (
-        f"Size now: {sized_words(sized)}",
-        f"n {window.n}, p {_or_dash(window.p)}, b {_or_dash(window.b)}, E {expected}, f {_or_dash(sized.f)}",
-        sized.note,
-    )
+    numbers = f"n {window.n}, p {_or_dash(window.p)}, b {_or_dash(window.b)}, E {expected}, f {_or_dash(sized.f)}"
+    return f"Size now: {sized_words(sized, method)}", numbers if window.n else "", _sentence(sized.note)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _sizing_changed(event: m.SizingChanged, _: RenderContext) -> Card:
     return card(
         f"{event.playbook}: size by {event.before} -> {event.after}",
         _METHODS[event.after],
-        event.note,
+        _sentence(event.note),
         buttons=(Button(label="Results", data="do:/pnl"),),
     )
 

@@ -20,6 +20,7 @@ from bot.surface import Button, Card
 from trading.breaker import Level
 from trading.health import Severity
 from trading.model import Trade, TradingState
+from trading.playbook import Playbook, SizingMethod
 from trading.status import Armed, Capability, DeskStatus
 
 
@@ -74,15 +75,16 @@ def _state_word(status: DeskStatus) -> str:
     return "active" if level < Level.THROTTLE else f"breaker {level.name}"
 
 
-def _risk_line(status: DeskStatus) -> str:
+def _risk_line(status: DeskStatus, sizing: SizingMethod) -> str:
     """The three that hold the desk back, in one line; what a playbook has no part for is left out."""
     overridden = ", overridden" if status.breaker.override else ""
     health = "" if status.health is None else f"; strategy health {severity_word(status.health)}"
-    sized = "" if status.sized is None else f"; size: {sized_words(status.sized)}"
+    sized = "" if status.sized is None else f"; size: {sized_words(status.sized, sizing)}"
     return f"Breaker {status.breaker.level.name}{overridden}{health}{sized}"
 
 
-def status_card(status: DeskStatus) -> Card:
+def status_card(status: DeskStatus, sizing: SizingMethod) -> Card:
+    """`sizing`: the playbook's own method, a bound beside what the closed trades allow."""
     day = UNKNOWN if status.day_pnl is None else money(status.day_pnl)
     equity = UNKNOWN if status.equity is None else amount(status.equity)
     unrealised = UNKNOWN if status.unrealised is None else money(status.unrealised)
@@ -96,8 +98,8 @@ def status_card(status: DeskStatus) -> Card:
         f"On paper only: {', '.join(f'{name_of(p.symbol)} {p.direction}' for p in status.shadow)}"
         if status.shadow
         else "",
-        _risk_line(status),
-        f"Last decision: {status.last_decision}" if status.last_decision else "No decision yet",
+        _risk_line(status, sizing),
+        f"Last decision: {status.last_decision}" if status.last_decision else "No decision since this start",
         f"Playbook {status.playbook}, phase {status.phase}"
         + (f", settings version {status.version}" if status.version else ""),
         f"Not armed: {', '.join(f'{c.name} ({c.state})' for c in off)}" if off else "",
@@ -161,8 +163,9 @@ def _health_word(status: DeskStatus) -> str:
     return ", ".join(s for s in said if s) or "all well"
 
 
-def health_card(status: DeskStatus, journal_size: int, *, monitored: bool) -> Card:
-    """`monitored`: the playbook has a strategy monitor."""
+def health_card(status: DeskStatus, journal_size: int, playbook: Playbook) -> Card:
+    """`playbook`: the one that runs."""
+    monitored = playbook.health is not None
     unseen = "Strategy health: not looked at yet" if monitored else "The playbook has no strategy monitor"
     return card(
         f"health: {_health_word(status)}",
@@ -170,7 +173,7 @@ def health_card(status: DeskStatus, journal_size: int, *, monitored: bool) -> Ca
         *(_capability(c, status.at) for c in status.capabilities),
         *breaker_lines(status.breaker, status.at),
         *(health_lines(status.health) if status.health else (unseen,)),
-        *(sizing_lines(status.sized) if status.sized else ()),
+        *sizing_lines(status.sized, playbook.sizing.method),
         f"Journal: {journal_size} entries",
         f"Market time {clock(status.at)}",
         buttons=(refresh("health"), Button(label="Breaker", data="do:/breaker")),

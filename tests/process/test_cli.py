@@ -183,7 +183,7 @@ def test_json_has_the_figures_of_the_text(figures: dict[str, Any], text: subproc
     assert f"profit factor {plain('profit_factor')}" in text.stdout
     assert f"Gross {plain('gross', '+,.2f')}, fees -{plain('fees')}, funding {plain('funding')}" in text.stdout
     assert f"Maximum drawdown {plain('max_drawdown', '.2%')}" in text.stdout
-    assert f"Equity {plain('equity')} without open positions, from {plain('start_equity')}" in text.stdout
+    assert f"Equity {plain('equity')} by the closed trades, from {plain('start_equity')}" in text.stdout
     for reason, of in figures["exits"].items():
         assert f"{reason}: {of['trades']}, {Decimal(of['net']):+,.2f}" in text.stdout
     assert Decimal(figures["start_equity"]) + Decimal(figures["net"]) == Decimal(figures["equity"])

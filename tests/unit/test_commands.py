@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ class Desk:
         match command:
             case m.AmendPhase(values=values):
                 if ("max_hold", "0h") in values:
-                    raise Misuse("phases.final.max_hold: should be greater than 0 (found 0h)")
+                    raise BadPlaybook("phases.final.max_hold: should be greater than 0 (found 0h)")
                 return CHANGES
             case m.UsePlaybook():
                 return OF_A_PLAYBOOK
@@ -538,24 +539,69 @@ async def test_a_phase_is_amended_after_its_difference_was_shown(
     stage: Stage, typed: str, values: tuple[tuple[str, str], ...]
 ) -> None:
     asked = await stage.card(typed)
-    assert "phases.final.max_hold: 12h -> 6h" in asked.plain()
+    assert "phase final, max_hold: 12h -> 6h" in asked.plain()
     assert "The phase that is on is base." in asked.plain()
     assert "Settings version 4 -> 5" in asked.plain()
     done = await stage.card(button=f"cf:{token_of(asked)}")
     assert stage.desk.obeyed == [m.AmendPhase(phase="final", values=values, by="console:owner")]
-    assert "phases.final.max_positions: 5 (base) -> 3" in done.plain()
+    assert "phase final, max_positions: 5 (base) -> 3" in done.plain()
+
+
+async def test_what_was_asked_for_and_is_so_already_is_said(stage: Stage) -> None:
+    asked = await stage.card("/phase set final max_hold=6h stop_loss=1%")
+    assert "stop_loss: 1% already" in asked.lines
+    assert not [line for line in asked.lines if line.startswith("max_hold:")]
+
+
+async def test_what_a_setting_cannot_be_is_said_about_the_words_that_were_typed(stage: Stage) -> None:
+    card = await stage.card("/phase set final max_hold=0h")
+    assert "max_hold: should be greater than 0 (found 0h)" in card.plain()
+    assert "phases." not in card.plain()
+    assert "desk:" not in card.plain()
+    assert "Usage: /phase" in card.plain()
+
+
+async def test_a_fault_too_long_for_a_title_is_said_once(stage: Stage) -> None:
+    card = await stage.card("/market")
+    assert card.title == "PAPER /market: not understood"
+    assert card.plain().count("which pair?") == 1
+
+
+async def test_a_question_the_last_wait_cannot_answer_is_about_the_last_trade(stage: Stage) -> None:
+    wait = replace(examples.a_decision("wait"), id="btc-zzzzzzzz", at=examples.AT + timedelta(minutes=5))
+    await stage.desk.tell(m.DecisionMade(at=wait.at, decision=wait))
+    assert (await stage.card("/ask why this size?")).title == "PAPER btc-k3f9x2pa: BTC long"
+    assert (await stage.card("/ask which votes?")).title == "PAPER btc-zzzzzzzz: BTC wait"
+    assert (await stage.card("/ask what is the weather")).title == "PAPER btc-zzzzzzzz: BTC wait"
+
+
+@pytest.mark.parametrize("word", ["yes", "No"])
+async def test_a_yes_to_nothing_is_told_apart_from_a_wrong_command(stage: Stage, word: str) -> None:
+    assert "no question is open here" in (await stage.card(word)).title
+
+
+async def test_results_of_a_window_and_of_all_tell_one_equity(stage: Stage) -> None:
+    """Of the closed trades alone: what open positions have paid in fees so far is not theirs."""
+    stage.desk.view = examples.a_status(realised=Decimal("-7"))
+    equities = set()
+    for window in ("today", "7d", "all"):
+        lines = (await stage.card(f"/pnl {window}")).lines
+        equities |= {
+            word for line in lines if line.startswith("Equity ") for word in [line.partition("quity ")[2].split()[0]]
+        }
+    assert len(equities) == 1
 
 
 async def test_undo_takes_back_only_what_it_has_shown(stage: Stage) -> None:
     asked = await stage.card("/undo")
-    assert "phases.final.max_hold: 6h -> 12h" in asked.plain()
+    assert "phase final, max_hold: 6h -> 12h" in asked.plain()
     amended = await stage.card("/phase set final max_hold=6h")
     await stage.card(button=f"cf:{token_of(amended)}")
     late = await stage.card(button=f"cf:{token_of(asked)}")
     assert "the settings have changed meanwhile, to version 5" in late.plain()
     again = await stage.card("/undo")
     await stage.card(button=f"cf:{token_of(again)}")
-    assert stage.desk.obeyed[1:] == [m.Undo(by="console:owner")]
+    assert stage.desk.obeyed[1:] == [m.Undo(by="console:owner", version=5)]
 
 
 async def test_what_holds_entries_back_is_said_by_every_card_that_speaks_of_them(stage: Stage) -> None:
@@ -576,8 +622,8 @@ async def test_what_holds_entries_back_is_said_by_every_card_that_speaks_of_them
 
 async def test_a_playbook_without_expectancy_says_how_it_sizes(stage: Stage) -> None:
     stage.desk.view = examples.a_status(sized=None)
-    method = stage.desk.playbook.sizing.method
-    assert f"Size now: by {method}; the closed trades are not asked" in (await stage.card("/pnl")).plain()
+    said = "Size now: each trade takes its margin by confidence, whatever the closed trades have shown"
+    assert said in (await stage.card("/pnl")).plain()
 
 
 async def test_nobody_is_the_default() -> None:

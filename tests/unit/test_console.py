@@ -28,7 +28,7 @@ ASKED = Card(
 
 
 def a_console(
-    directory: Path, out: io.StringIO, *, stdin: str = "", quiet: bool = False
+    directory: Path, out: io.StringIO, *, stdin: str = "", quiet: bool = False, mute: bool = False
 ) -> tuple[Console, asyncio.Event]:
     stopped = asyncio.Event()
     console = Console(
@@ -37,6 +37,7 @@ def a_console(
         stdin=io.StringIO(stdin),
         stdout=out,
         quiet=quiet,
+        mute=mute,
         now=lambda: AT,
         interactive=False,
     )
@@ -71,11 +72,20 @@ async def test_a_torn_last_line_is_closed_and_its_card_shown_again(tmp_path: Pat
     assert out.getvalue().count("BTC long") == 1
 
 
-async def test_quiet_writes_the_transcript_only(tmp_path: Path) -> None:
-    console, _ = a_console(tmp_path, out := io.StringIO(), quiet=True)
+@pytest.mark.parametrize("how", [{"quiet": True}, {"mute": True}])
+async def test_quiet_leaves_alerts_to_the_transcript_and_answers_all_the_same(
+    tmp_path: Path, how: dict[str, bool]
+) -> None:
+    async def handle(request: Request) -> Card | None:
+        return Card(title=f"answer to {request.text}")
+
+    console, _ = a_console(tmp_path, out := io.StringIO(), stdin="/status\n/quit\n", **how)
     await console.send(DESTINATION, CARD, key="1", silent=False)
+    async with asyncio.timeout(5):
+        await console.run(handle)
     console.close()
-    assert out.getvalue() == ""
+    assert "BTC long" not in out.getvalue()
+    assert ("answer to /status" in out.getvalue()) == ("quiet" in how)
     assert len(transcript(tmp_path)) == 1
 
 
@@ -154,6 +164,11 @@ async def test_yes_confirms_the_last_question_once_and_the_hint_says_so(tmp_path
         "cf:f00",
     ]
     assert "Type yes to confirm or no to cancel (or /confirm abc)" in " ".join(printed.replace("│", "").split())
+
+
+async def test_yes_is_never_about_a_question_before_the_last_answer(tmp_path: Path) -> None:
+    requests, _ = await heard(tmp_path, "/close BTC\n/status\nyes\n/quit\n")
+    assert [r.button or r.text for r in requests] == ["/close BTC", "/status", "yes"]
 
 
 async def test_the_end_of_a_pipe_does_not_stop_the_desk(tmp_path: Path) -> None:

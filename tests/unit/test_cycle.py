@@ -1,6 +1,7 @@
 """The entry path: who is asked, who gets the slot, and what stands in the record."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -122,9 +123,8 @@ async def test_an_entry_carries_its_exits_and_its_guard() -> None:
     await bench.enter()
     (entry,) = bench.trouble.sent(Leg.ENTRY)
     exits = bench.playbook.exits
-    assert entry.plan == exits.plan(
-        phase="base", stop_loss=D("0.025"), take_profit=D("0.05"), entered=NO_EVIDENCE, budget=D(0)
-    )
+    plan = exits.plan(phase="base", stop_loss=D("0.025"), take_profit=D("0.05"), entered=NO_EVIDENCE, budget=D(0))
+    assert entry.plan == replace(plan, playbook="desk")
     assert entry.protection
     assert (entry.protection.stop, entry.protection.target) == (D(58500), D(63000))
     assert (entry.leverage, entry.reduce_only) == (10, False)

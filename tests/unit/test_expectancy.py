@@ -59,8 +59,8 @@ def test_the_worked_example_of_the_playbook() -> None:
     assert round(sized.f, 3) == D("0.531")
     assert round(sized.fraction, 3) == D("0.133")
     assert sized.fraction == sized.f * D("0.25")
-    for part in ("Kelly 0.531", "0.25", "13.28%", "100 trades", "p 0.68", "b 2.15", "E 1.14"):
-        assert part in sized.note
+    for part in ("Kelly 0.531", "0.25", "13.28%", "100 real trades", "p 0.68", "b 2.15", "E 1.14"):
+        assert part in sized.words
 
 
 def test_kelly_is_the_expectancy_in_average_wins() -> None:
@@ -111,7 +111,17 @@ def test_twenty_nine_losses_explore_and_the_thirtieth_stops() -> None:
     assert after([LOSS] * 29).method is Method.EXPLORATION
     stopped = after([LOSS] * 30)
     assert (stopped.method, stopped.fraction) == (Method.STOPPED, 0)
-    assert "shadow only, 0 of 30" in stopped.note
+    assert "0 of 30 shadow trades" in stopped.note
+
+
+def test_what_closes_after_the_stop_is_no_reason_for_it() -> None:
+    """The stop was in the past: numbers of now would contradict it."""
+    later = traded([WIN] * 20, start=traded([LOSS] * 30))
+    sized = risk_fraction(later, POLICY)
+    assert sized.method is Method.STOPPED
+    assert sized.window.e is not None
+    assert sized.window.e > 0
+    assert sized.note == "no real size since E was not above 0; 0 of 30 shadow trades closed"
 
 
 def test_an_expectancy_of_exactly_nothing_stops() -> None:
@@ -193,7 +203,7 @@ def test_losses_stop_shadow_trades_bring_back_and_kelly_returns() -> None:
 
     back = risk_fraction(evidence, POLICY)
     assert (back.method, back.fraction) == (Method.RETURNING, D("0.005"))
-    assert "from 0 trades, p -, b -, E -, f -" in back.note
+    assert back.words == back.note, "there is no number yet that it could come from"
     assert back.window.n == 0, "what came before the return does not count"
     assert "0 of 30 trades closed since the shadow" in back.note
 
@@ -215,7 +225,7 @@ def test_the_return_needs_all_shadow_trades_and_more_than_nothing() -> None:
     assert risk_fraction(shadowed([WIN] * 30, stopped), POLICY).method is Method.RETURNING
     even = shadowed([D(1), D(-1)] * 15, stopped)
     assert risk_fraction(even, POLICY).method is Method.STOPPED
-    assert "30 of 30 shadow trades, E 0.00" in risk_fraction(even, POLICY).note
+    assert "30 of 30 shadow trades closed, their E 0.00" in risk_fraction(even, POLICY).note
     assert risk_fraction(shadowed([D("1.00000001")], even), POLICY).method is Method.RETURNING
 
 
@@ -272,7 +282,7 @@ def test_the_gate_denies_while_stopped_and_says_why() -> None:
     no = expectancy(after([LOSS] * 30))
     assert (no.rule, no.passed, no.limit) == ("expectancy", False, "above 0")
     assert no.value == "0.00% of equity at risk (stopped)"
-    assert "30 trades, p 0.00, b -, E -1.00" in no.reason
+    assert "30 real trades, p 0.00, b -, E -1.00" in no.reason
     yes = expectancy(after([]))
     assert (yes.passed, yes.reason, yes.value) == (True, "", "0.50% of equity at risk (exploration)")
 
@@ -326,7 +336,7 @@ def test_the_size_of_a_shadow_trade_is_that_of_exploration() -> None:
     stopped = after([LOSS] * 30)
     shadow = explored(stopped, POLICY)
     assert (shadow.method, shadow.fraction, shadow.window) == (Method.EXPLORATION, D("0.005"), stopped.window)
-    assert shadow.note == "in shadow: 0.50% of equity, from 30 trades, p 0.00, b -, E -1.00, f -"
+    assert shadow.words == "in shadow: 0.50% of equity; from 30 real trades, p 0.00, b -, E -1.00, f -"
     capped = ExpectancyPolicy(exploration=D("0.03"), max_risk=D("0.02"))
     assert explored(stopped, capped).fraction == D("0.02")
 

@@ -80,7 +80,7 @@ def test_ask_answers_with_the_matching_part(question: str, part: str) -> None:
 
 
 STOPPED = (
-    ("why not", "Denied by expectancy: expectancy gives no size (30 trades, p 0.50, b 0.50, E -2.50)"),
+    ("why not", "Denied by expectancy: no real size since E was not above 0; 2 of 30 shadow trades"),
     ("why this size", "Size in shadow, without an order: 0.0034 BTC at 64,210.5"),
     ("why this size", "Size by exploration: 2 of 30 trades closed"),
     ("what would change it", "expectancy refused: 0.00% of equity at risk (stopped), limit above 0"),
@@ -150,6 +150,10 @@ def test_what_the_record_does_not_hold_is_said_so(question: str) -> None:
 def test_a_wait_has_no_size_and_no_exit() -> None:
     decision = examples.a_decision("wait")
     assert "does not hold" in explain.ask("which size?", decision).plain()
+    assert "It was a wait: no order was sent." in explain.ask("which size?", decision).plain()
+    assert "It was a wait" not in explain.ask("the weather", examples.a_decision()).plain()
+    assert explain.answers("which size?", examples.a_decision())
+    assert not explain.answers("which size?", decision)
     assert "does not hold" in explain.ask("how did it exit", decision).plain()
     assert "size" not in explain.ask("the weather", decision).plain()
 

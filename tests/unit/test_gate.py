@@ -182,7 +182,7 @@ ROWS = (
         says="a moment ago",
     ),
     Row(safety.wash_guard, passed={"last_exit": (Direction.LONG, NOW)}),  # the same side again is no wash
-    Row(safety.expectancy, denied=shown(*EVEN), passed=shown(*EVEN[:-1], "-0.99"), says="shadow only"),
+    Row(safety.expectancy, denied=shown(*EVEN), passed=shown(*EVEN[:-1], "-0.99"), says="no real size"),
     Row(safety.expectancy, denied=shown(*["-1"] * 30), passed=shown(*["-1"] * 29), says="E -1.00"),
     Row(safety.leverage, denied=limits(max_leverage=9), passed=limits(max_leverage=10), says="above the cap"),
     Row(
@@ -413,7 +413,7 @@ def test_what_nothing_but_expectancy_denies_would_be_made_at_exploration_size() 
     assert stopped.would.quantity == exploring.plan.quantity > 0
     assert stopped.would.protection == exploring.plan.protection
     assert stopped.would.method == "expectancy (exploration)"
-    assert "in shadow: 0.50% of equity, from 30 trades, p 0.50, b 1.00, E 0.00, f 0.000" in stopped.would.size_note
+    assert "in shadow: 0.50% of equity; from 30 real trades, p 0.50, b 1.00, E 0.00, f 0.000" in stopped.would.size_note
     assert stopped.answers[-1].rule == "expectancy"
 
 

@@ -97,6 +97,12 @@ def test_the_winner_needs_company() -> None:
     assert "fewer than 2 voices" in verdict.reason
 
 
+@pytest.mark.parametrize(("panel", "says"), [((FLOW,), "with 1 voice;"), ((FLOW, TECH), "with 2 voices;")])
+def test_voices_are_counted_in_plain_words(panel: tuple[str, ...], says: str) -> None:
+    votes = a_panel(*((name, L, 1.0) for name in panel))
+    assert says in judge(votes, dict.fromkeys(panel, 1000), JudgePolicy(min_agreeing=1)).reason
+
+
 @pytest.mark.parametrize(("against", "lead"), [(0.869566, Action.WAIT), (0.869565, Action.LONG)])
 def test_the_winner_needs_1_15_times_the_loser(against: float, lead: Action) -> None:
     # 1.0 to 0.869565 is just over 1.15 times, to 0.869566 just under

@@ -153,7 +153,7 @@ def test_the_way_of_sizing_is_told_when_it_changes_and_only_then() -> None:
     (event,) = learned(state, [closed("-3")], LEARNS).events
     assert isinstance(event, SizingChanged)
     assert (event.before, event.after, event.playbook) == (Method.EXPLORATION, Method.STOPPED, "desk")
-    assert "expectancy gives no size" in event.note
+    assert "no real size since E was not above 0" in event.note
     assert learned(a_state(), [closed("-3")], LEARNS).events == ()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.arming import armed
+from bot.markets import simulated, with_opinions
 from tests.builders import BTC, ETH, NOW, a_playbook
 from trading.ballot import Category, Mark, Signal
 from trading.errors import BadBallots, NoEvidence
@@ -167,3 +168,33 @@ def test_the_council_sits_where_there_are_ballots_and_says_why_it_does_not(tmp_p
     panel, off = armed(playbook, {}, recorded(tmp_path, a_line()))
     assert off == {}
     assert panel["council"].instant
+
+
+def test_of_many_bad_lines_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    with pytest.raises(BadBallots) as told:
+        read_ballots(a_file(tmp_path, *["no ballot"] * 25))
+    lines = str(told.value).splitlines()
+    assert len(lines) == 12
+    assert lines[-1] == "  and 15 more lines"
+
+
+@pytest.mark.parametrize(
+    ("models", "note", "lacks"),
+    [
+        ((MODEL,), "", {}),
+        ((MODEL, "a/b"), f"ballots.jsonl holds no ballot of a/b; it is by {MODEL}.", {}),
+        (("a/b", "c/d"), "holds no ballot of a/b, c/d", {"council": "ballots.jsonl holds no ballot of its models"}),
+        (None, "has no council: ballots.jsonl is not used.", {}),
+    ],
+)
+def test_ballots_of_models_that_nobody_asks_are_told_of_at_the_start(
+    tmp_path: Path, models: tuple[str, ...] | None, note: str, lacks: dict[str, str]
+) -> None:
+    panel = {"technical": Seat(weight=Decimal(1))} if models is None else {}
+    if models is not None:
+        panel["council"] = Seat(weight=Decimal(1), models=models, agree=1)
+    playbook = a_playbook(panel=panel)
+    market = with_opinions(simulated(6, playbook), a_file(tmp_path, a_line()), playbook)
+    assert note in " ".join(market.notes)
+    assert bool(market.notes) == bool(note)
+    assert market.lacks == lacks

@@ -23,11 +23,12 @@ from tests import surface_examples as examples
 from trading import messages as m
 from trading.breaker import Tripwire
 from trading.model import Leg, OrderStatus, TradingState
-from trading.playbook import Phase, Playbook, load
+from trading.playbook import Phase, Playbook, SizingMethod, load
 from trading.status import PositionStatus
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ABOUT = RenderContext()
+BY_CONFIDENCE = SizingMethod.CONFIDENCE
 
 
 def as_text(card: Card) -> str:
@@ -91,20 +92,20 @@ def test_every_event_has_words_or_is_said_to_have_none() -> None:
 @pytest.mark.parametrize(
     ("name", "card"),
     [
-        ("status", status_card(examples.a_status())),
+        ("status", status_card(examples.a_status(), BY_CONFIDENCE)),
         ("status_halted", status_card(replace(
             examples.a_status(), trading=TradingState.HALTED, halted_by="Ana (telegram:7)", halt_reason="news",
             halted_at=examples.AT, equity=None, unrealised=None, day_pnl=None,
-        ))),
-        ("status_held_back", status_card(examples.a_held_back_status())),
+        ), BY_CONFIDENCE)),
+        ("status_held_back", status_card(examples.a_held_back_status(), BY_CONFIDENCE)),
         ("positions", positions_card(examples.a_status(), "Entries allowed")),
         ("positions_moved", positions_card(examples.a_held_back_status(), "Entries allowed")),
         ("position", position_card(examples.a_status().positions[0], examples.a_status().at)),
         ("position_moved", position_card(examples.a_held_back_status().positions[0], examples.AT)),
         ("position_moving", position_card(moving(), examples.AT)),
         ("balance", balance_card(examples.a_status())),
-        ("health", health_card(examples.a_status(), 1234, monitored=False)),
-        ("health_held_back", health_card(examples.a_held_back_status(), 1234, monitored=True)),
+        ("health", health_card(examples.a_status(), 1234, load("smt-3.1"))),
+        ("health_held_back", health_card(examples.a_held_back_status(), 1234, load("desk"))),
         ("trades", trades_card([examples.a_trade()], examples.AT)),
         ("breaker", breaker_card(risk.view(), examples.AT)),
         ("breaker_throttle", breaker_card(risk.view(risk.throttled()), examples.AT)),
@@ -201,9 +202,33 @@ def test_a_seat_or_a_phase_that_comes_or_goes_is_one_line() -> None:
         "panel.whale: left out",
         "panel.sigma: added",
         "panel.flow.weight: 1.5 -> 1",
-        "phases.final: left out",
-        "phases.mid.max_hold: 6h -> not set",
+        "phase final: left out",
+        "phase mid, max_hold: 6h -> not set",
         "exits.max_hold: not set -> 24h",
+    )
+
+
+def test_an_optional_part_that_comes_or_goes_is_one_line_and_people_read_percent() -> None:
+    changes = (
+        ("expectancy.enough", "30", ""),
+        ("expectancy.damps.1.below", "0.3", ""),
+        ("exits.trailing.arm", "", "0.015"),
+        ("exits.trailing.step", "", "0.0005"),
+        ("exits.partials.1.at", "", "0.02"),
+        ("exits.partials.1.share", "", "0.25"),
+        ("portfolio.asset", "0.4", "0.3"),
+        ("portfolio.static.BTC-SOL", "", "0.7"),
+        ("phases.final.stop_loss", "0.025 (base)", "0.01"),
+        ("limits.max_risk", "0.02", "0.05"),
+    )
+    assert change_lines(changes) == (
+        "expectancy: left out",
+        "exits.trailing: added",
+        "exits.partials.1: added",
+        "portfolio.asset: 0.4 -> 0.3",
+        "portfolio.static.BTC-SOL: not set -> 0.7",
+        "phase final, stop_loss: 2.5% (base) -> 1%",
+        "limits.max_risk: 2% -> 5%",
     )
 
 

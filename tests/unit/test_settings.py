@@ -21,7 +21,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_anything_the_defaults_hold() -> None:
     settings = read_settings(None)
-    assert (settings.playbook, settings.mode, settings.seed) == ("desk", "paper", 6)
+    assert (settings.playbook, settings.mode, settings.seed) == ("desk", "paper", 2)
     assert settings.start_equity == Decimal(10_000)
     assert settings.telegram_token is None
     assert settings.telegram_users == ()

@@ -247,8 +247,7 @@ def test_exploration_risks_its_share_of_equity() -> None:
     assert (found.quantity + D("0.001")) * 60000 > 1360 >= found.notional
     assert found.method == "expectancy (exploration)"
     assert found.size_note == (
-        "0 of 30 trades closed: 0.50% of equity, from 0 trades, p -, b -, E -, f -; "
-        "x 0.8 (range) x 0.85 (volatility 40%) = 0.34% of equity at risk"
+        "0 of 30 trades closed: 0.50% of equity; x 0.8 (range) x 0.85 (volatility 40%) = 0.34% of equity at risk"
     )
 
 
@@ -258,7 +257,7 @@ def test_kelly_says_its_numbers() -> None:
     assert found.notional == 27180
     assert found.method == "expectancy (kelly)"
     assert found.size_note == (
-        "Kelly 0.400 x 0.25 = 10.00% of equity, from 30 trades, p 0.70, b 1.00, E 0.40, f 0.400; "
+        "Kelly 0.400 x 0.25 = 10.00% of equity; from 30 real trades, p 0.70, b 1.00, E 0.40, f 0.400; "
         "x 0.8 (range) x 0.85 (volatility 40%) = 6.80% of equity at risk"
     )
 
@@ -310,7 +309,7 @@ def test_the_policys_own_cap_on_risk_is_said_where_it_binds(cap: str, cut: bool)
 def test_while_stopped_there_is_no_size() -> None:
     found = plan(playbook=sigma(), **sized(*[D(-1)] * 30))
     assert (found.quantity, found.method) == (0, "expectancy (stopped)")
-    assert "30 trades, p 0.00, b -, E -1.00" in found.size_note
+    assert "30 real trades, p 0.00, b -, E -1.00" in found.size_note
 
 
 def test_expectancy_is_an_upper_bound_for_any_method() -> None:

@@ -25,6 +25,8 @@ from trading.decision import MICRO
 from trading.errors import BadBallots, NoEvidence
 from trading.model import Symbol
 
+_NAMED = 10  # bad lines: a file of another kind is nothing else
+
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -106,7 +108,7 @@ class RecordedBallots:
 
 
 def read_ballots(path: Path) -> RecordedBallots:
-    """Raises BadBallots that names every bad line with its number."""
+    """Raises BadBallots that names the bad lines with their numbers, the first of them where there are many."""
     found: dict[tuple[str, str, datetime], tuple[int, Ballot]] = {}
     faults: list[str] = []
     for number, text in _lines(path):
@@ -119,7 +121,8 @@ def read_ballots(path: Path) -> RecordedBallots:
         except ValueError as error:  # pydantic's own is one
             faults.append(f"  line {number}: {_words(error)}")
     if faults or not found:
-        raise BadBallots(f"{path.name}:\n" + ("\n".join(faults) or "  no ballots in it"))
+        more = [f"  and {len(faults) - _NAMED} more lines"] if len(faults) > _NAMED else []
+        raise BadBallots("\n".join((f"{path.name}:", *(faults[:_NAMED] or ["  no ballots in it"]), *more)))
     return RecordedBallots((Symbol(symbol), ballot) for (symbol, _, _), (_, ballot) in found.items())
 
 

@@ -110,30 +110,35 @@ class Sized:
     fraction: Decimal  # of equity, before regime and volatility; 0 when stopped
     window: Window  # the one that drives
     f: Decimal | None  # its full Kelly fraction
-    note: str
+    note: str  # what led to the fraction, without the window's own numbers
+
+    @property
+    def words(self) -> str:
+        """The note with the numbers it comes from, where there is any."""
+        return f"{self.note}; from {in_words(self.window)}" if self.window.n else self.note
 
 
 def risk_fraction(evidence: Evidence, policy: ExpectancyPolicy) -> Sized:
     window = driving(evidence.trades, policy)
     if evidence.stopped or _losing(evidence, window, policy):
-        return _sized(Method.STOPPED, ZERO, window, _why_stopped(evidence, window, policy))
+        return _sized(Method.STOPPED, ZERO, window, _why_stopped(evidence, policy))
     f, count = window.f, len(evidence.trades)
     if count < policy.enough or f is None:
         method = Method.RETURNING if evidence.returns else Method.EXPLORATION
         fraction = min(policy.exploration, policy.max_risk)
         since = " since the shadow trades led back" if evidence.returns else ""
-        note = f"{count} of {policy.enough} trades closed{since}: {fraction:.2%} of equity, from {in_words(window)}"
+        note = f"{count} of {policy.enough} trades closed{since}: {fraction:.2%} of equity"
         return _sized(method, fraction, window, note)
     wanted = f * policy.kelly
     cut = f", cut to {policy.max_risk:.2%}" if wanted > policy.max_risk else ""
-    note = f"Kelly {f:.3f} x {policy.kelly} = {wanted:.2%} of equity{cut}, from {in_words(window)}"
+    note = f"Kelly {f:.3f} x {policy.kelly} = {wanted:.2%} of equity{cut}"
     return _sized(Method.KELLY, min(wanted, policy.max_risk), window, note)
 
 
 def explored(sized: Sized, policy: ExpectancyPolicy) -> Sized:
     """What would be risked now if the desk were exploring: the size of a shadow trade."""
     fraction = min(policy.exploration, policy.max_risk)
-    note = f"in shadow: {fraction:.2%} of equity, from {in_words(sized.window)}"
+    note = f"in shadow: {fraction:.2%} of equity"
     return _sized(Method.EXPLORATION, fraction, sized.window, note)
 
 
@@ -141,23 +146,21 @@ def _sized(method: Method, fraction: Decimal, window: Window, note: str) -> Size
     return Sized(method=method, fraction=fraction, window=window, f=window.f, note=note)
 
 
-def _why_stopped(evidence: Evidence, window: Window, policy: ExpectancyPolicy) -> str:
+def _why_stopped(evidence: Evidence, policy: ExpectancyPolicy) -> str:
+    """In the past tense: what closes after the stop may lift E again, and lifts no stop."""
     shadow = measure(evidence.shadow)
-    so_far = "" if shadow.e is None else f", E {shadow.e:.2f}"
-    return (
-        f"expectancy gives no size ({in_words(window)}): shadow only, "
-        f"{shadow.n} of {policy.shadow} shadow trades{so_far}"
-    )
+    so_far = "" if shadow.e is None else f", their E {shadow.e:.2f}"
+    return f"no real size since E was not above 0; {shadow.n} of {policy.shadow} shadow trades closed{so_far}"
 
 
 def in_words(window: Window) -> str:
-    """ "30 trades, p 0.68, b 2.15, E 1.14, f 0.531"; what is undefined is a dash."""
+    """ "30 real trades, p 0.68, b 2.15, E 1.14, f 0.531"; what is undefined is a dash."""
 
     def text(value: Decimal | None, places: int = 2) -> str:
         return "-" if value is None else f"{value:.{places}f}"
 
     w = window
-    return f"{w.n} trades, p {text(w.p)}, b {text(w.b)}, E {text(w.e)}, f {text(w.f, 3)}"
+    return f"{w.n} real trades, p {text(w.p)}, b {text(w.b)}, E {text(w.e)}, f {text(w.f, 3)}"
 
 
 def expectancy(sized: Sized) -> GateAnswer:
@@ -168,7 +171,7 @@ def expectancy(sized: Sized) -> GateAnswer:
         passed=passed,
         value=f"{sized.fraction:.2%} of equity at risk ({sized.method.value})",
         limit="above 0",
-        reason="" if passed else sized.note,
+        reason="" if passed else sized.words,
     )
 
 

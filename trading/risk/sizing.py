@@ -141,7 +141,7 @@ def _by_evidence(f: Facts, equity: Decimal, *, price: Decimal, stop: Decimal) ->
     return Bound(
         by=f"expectancy ({sized.method.value})",
         notional=notional,
-        note=f"{sized.note}; {factors} = {wanted:.2%} of equity at risk{cut}",
+        note=f"{sized.words}; {factors} = {wanted:.2%} of equity at risk{cut}",
     )
 
 

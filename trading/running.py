@@ -1,0 +1,100 @@
+"""What a desk runs on: its playbook with what people changed of it, the panel, the phase. They change here only."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from trading.book import Book
+from trading.errors import Misuse
+from trading.market.snapshot import Snapshots
+from trading.messages import AmendPhase, DeskStarted, PhaseChanged, Undo, UsePlaybook
+from trading.personas.panel import Persona
+from trading.playbook import Phase, Playbook
+from trading.settings import (
+    Change,
+    Fit,
+    Load,
+    fitting,
+    found_at_start,
+    phase_name,
+    phase_on,
+    state_after,
+    told_of,
+    work_out,
+)
+
+Panel = tuple[Mapping[str, Persona], Mapping[str, str]]  # those that are armed; the others and why
+Arm = Callable[[Playbook], Panel]
+
+
+class Running:
+    """`file` is the playbook as it was written, `playbook` as it runs. `off`: personas of it that are not armed.
+
+    Who holds `steady` keeps everything here as it is: a decision is made under one set of settings, from its first look
+    to its last. `followers` are told when another playbook, or the same with other values, has come to run.
+    """
+
+    def __init__(self, *, book: Book, market: Snapshots, file: Playbook, arm: Arm, load: Load) -> None:
+        self.book = book
+        self.market = market
+        self._arm = arm
+        self._load = load
+        self._fit: Fit = fitting(file, book.state.overrides)
+        self.file = file
+        self.playbook = book.playbook = self._fit.playbook
+        self.panel, self.off = arm(self.playbook)
+        self.steady = asyncio.Lock()
+        self.followers: list[Callable[[Playbook], None]] = []
+        self._said = self.phase_name  # the phase that the chats know of
+
+    @property
+    def phase(self) -> Phase | None:
+        return phase_on(self.playbook, self.book.state.phase, self._now)
+
+    @property
+    def phase_name(self) -> str:
+        return phase_name(self.playbook, self.book.state.phase, self._now)
+
+    def missing(self, playbook: Playbook) -> set[str]:
+        """Bases of a playbook that this market does not have."""
+        return set(playbook.universe) - {i.base for i in self.market.instruments().values()}
+
+    # --- changing -----------------------------------------------------------------------------------------------
+
+    async def take_up(self, started: DeskStarted) -> None:
+        """Say with the start, once, what is not as the last process left it."""
+        kept = tuple(self.book.positions)
+        events, changed = found_at_start(self._fit, self.book.state, at=self._now, kept=kept)
+        await self.book.commit([started, *events], desk=changed)
+        self._said = self.phase_name
+
+    def worked_out(self, command: AmendPhase | Undo | UsePlaybook) -> Change:
+        """Raises Misuse with the reason when it cannot be."""
+        state = self.book.state
+        change = work_out(command, state=state, file=self.file, running=self.playbook, load=self._load)
+        if not self.missing(change.playbook) < set(change.playbook.universe):
+            raise Misuse(f"This market has no instrument of {change.playbook.name}.")
+        return change
+
+    async def take(self, change: Change, *, by: str) -> None:
+        """Run by these settings from now on. Raises JournalUnwritable, or what arming raises: then nothing changed."""
+        panel, off = self._arm(change.playbook)
+        state, now, kept = self.book.state, self._now, tuple(self.book.positions)
+        events = told_of(change, state, at=now, by=by, kept=kept)
+        await self.book.commit(events, desk=state_after(change, state, at=now, by=by))
+        self.file, self.playbook = change.file, change.playbook
+        self.panel, self.off = panel, off
+        self.book.playbook = self.playbook
+        for follow in self.followers:
+            follow(self.playbook)
+
+    async def tell_phase(self, by: str) -> None:
+        """Say that another phase is on than was said last."""
+        before, after = self._said, self.phase_name
+        self._said = after
+        if before != after:
+            await self.book.commit([PhaseChanged(at=self._now, by=by, before=before, after=after)], exit=True)
+
+    @property
+    def _now(self) -> datetime:
+        return self.book.clock.now()
