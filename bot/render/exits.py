@@ -142,7 +142,7 @@ def _closed(event: m.TradeClosed, about: RenderContext) -> Card:
     return card(
         _trade_title(trade),
         *_trade_lines(trade, event, about),
-        f"Equity {amount(event.equity)} without open positions",
+        f"Equity {amount(event.equity)}, open positions at cost",
         buttons=(why_button(trade.id),),
     )
 

@@ -160,7 +160,7 @@ def in_words(window: Window) -> str:
         return "-" if value is None else f"{value:.{places}f}"
 
     w = window
-    return f"{w.n} real trades, p {text(w.p)}, b {text(w.b)}, E {text(w.e)}, f {text(w.f, 3)}"
+    return f"{w.n} real trade{'' if w.n == 1 else 's'}, p {text(w.p)}, b {text(w.b)}, E {text(w.e)}, f {text(w.f, 3)}"
 
 
 def expectancy(sized: Sized) -> GateAnswer:
