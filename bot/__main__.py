@@ -109,7 +109,9 @@ async def _run(wanted: Wanted) -> int:
         click.echo(f"note: {note}", err=True)
     if wanted.fresh:
         _forget(data_dir)
-    with _Progress(market.begins, market.ends, shown=speed is None and market.ends is not None) as progress:
+    prompted = sys.stdin.isatty() and sys.stdout.isatty() and not wanted.as_json  # its toolbar says how far it is
+    shown = speed is None and market.ends is not None and not prompted
+    with _Progress(market.begins, market.ends, shown=shown) as progress:
         async with assembled(
             settings,
             market=market,

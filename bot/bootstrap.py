@@ -172,7 +172,7 @@ async def assembled(
         console = Console(
             data_dir,
             stop=player.stopping.set,
-            toolbar=lambda: toolbar(front),
+            toolbar=lambda: toolbar(front, market.begins, market.ends),
             complete=lambda typed: complete(front, typed, library.names()),
             quiet=quiet,
             mute=mute,

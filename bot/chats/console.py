@@ -100,12 +100,13 @@ class Console:
         self._complete = complete
         self._stdin = stdin or sys.stdin
         out = stdout or sys.stdout
-        self._interactive = self._stdin.isatty() and out.isatty() if interactive is None else interactive
+        seated = self._stdin.isatty() and out.isatty() if interactive is None else interactive
+        self._interactive = seated and not mute
         self._quiet = quiet
         self._mute = mute
         self._now = now or SystemClock().now
         self._asked = ""  # token of the confirmation that the last answer asks for
-        self._print = self._styled() if self._interactive and not mute else printing_to(out)
+        self._print = self._styled() if self._interactive else printing_to(out)
 
     def _styled(self) -> Print:
         from bot.chats.prompt import show

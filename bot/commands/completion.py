@@ -1,6 +1,7 @@
 """What may be typed next, for a chat that can complete."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.catalogue import COMMANDS, DeskPort
 from bot.commands.phases import SETTINGS
@@ -11,12 +12,14 @@ from trading.breaker import Level
 from trading.status import DeskStatus
 
 
-def toolbar(desk: DeskPort) -> str:
-    """Mode, market time, equity, and whether entries are allowed."""
+def toolbar(desk: DeskPort, begins: datetime | None = None, ends: datetime | None = None) -> str:
+    """Mode, market time, equity, whether entries are allowed; of a market that ends, how far it is."""
     now = desk.status()
     equity = "equity not known" if now.equity is None else f"equity {amount(now.equity)}"
     held = f"{len(now.positions)} open"
-    return f" {now.mode} · {now.market} · {clock(now.at)} · {equity} · {held} · {now.trading}{_held_back(now)} "
+    played = f" ({(now.at - begins) / (ends - begins):.0%})" if begins and ends and ends > begins else ""
+    at = f"{clock(now.at)}{played}"
+    return f" {now.mode} · {now.market} · {at} · {equity} · {held} · {now.trading}{_held_back(now)} "
 
 
 def _held_back(now: DeskStatus) -> str:

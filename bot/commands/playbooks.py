@@ -70,7 +70,7 @@ async def _use(context: Context, word: str) -> Card:
     kept = kept_line(p.position.id for p in now.positions)
     if context.confirmed:
         done = await context.desk.obey(wanted)
-        return card(f"playbook {now.playbook} -> {name}", done, kept, detail=lines)
+        return card(f"playbook {now.playbook} -> {name}", done, detail=lines)
     return await context.ask(
         f"/playbook use {name}",
         f"trade by {name}?",

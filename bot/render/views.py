@@ -174,7 +174,7 @@ def health_card(status: DeskStatus, journal_size: int, playbook: Playbook) -> Ca
         *breaker_lines(status.breaker, status.at),
         *(health_lines(status.health) if status.health else (unseen,)),
         *sizing_lines(status.sized, playbook.sizing.method),
-        f"Journal: {journal_size} entries",
+        f"Journal entries: {journal_size:,}",
         f"Market time {clock(status.at)}",
         buttons=(refresh("health"), Button(label="Breaker", data="do:/breaker")),
     )

@@ -65,8 +65,9 @@ def _a_second_entry(records: Records) -> None:
 def _a_doubled_close(records: Records) -> None:
     """As a close without reduce-only would do."""
     fills = records.account.fills
-    first = next(f for f in fills if records.account.orders[f.client_id].order.leg is not Leg.ENTRY)
-    fills.append(replace(first, id="999999999999"))
+    legs = [records.account.orders[fill.client_id].order.leg for fill in fills]
+    first = next(n for n, leg in enumerate(legs) if leg in (Leg.CLOSE, Leg.STOP, Leg.TARGET))
+    fills.insert(first + 1, replace(fills[first], id="999999999999"))
 
 
 def _a_fill_changed(records: Records) -> None:

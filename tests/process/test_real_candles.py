@@ -33,7 +33,9 @@ QUESTIONS = (
 
 def play(place: Path, history: Path, funding: Path, data: str) -> subprocess.CompletedProcess[str]:
     """Play all of it, as fast as it can; the output goes to a file, so that it may take its time."""
-    args = ("--history", history, "--funding", funding, "--speed", "max", "--json", "--data-dir", data)
+    # Of the quick run the default playbook, which waits for several voices, would make a trade or two.
+    playbook = "desk" if data.startswith("full") else "sigma"
+    args = ("--history", history, "--funding", funding, "--playbook", playbook, "--json", "--data-dir", data)
     started = program.start("demo", *args, cwd=place / data)
     try:
         code = started.wait(HOUR)

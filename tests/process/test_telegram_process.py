@@ -25,6 +25,8 @@ MINE = f"destination = 'telegram:{ANN}'"
 LATE = 62  # seconds: what is told later than a minute is marked
 # One instrument: a chat is written to only once a second, and a trade makes eight alerts.
 ONE = re.sub(r"universe = .*", 'universe = ["BTC"]', program.BUSY)
+# Nor the exits that have a card for every step: an answer must not wait behind them.
+ONE = re.sub(r"(break_even|partials|trailing) = .*\n", "", ONE)
 # And a position that stays while people ask for it.
 LASTING = re.sub(r"(take_profit|stop_loss|early_loss) = .*", r"\1 = 0.05", ONE).replace('"30m"', '"24h"')
 

@@ -65,7 +65,7 @@ def test_a_person_at_a_terminal_rules_the_desk(place: Path) -> None:
         first.type("/status\r")
         first.see("active, equity [0-9,.]+, day")
         first.type("/help\r")
-        first.see("18 commands")
+        first.see("24 commands")
         first.see("/positions: ")
         first.type("/pos")
         first.see("/positions")  # the menu of what may follow

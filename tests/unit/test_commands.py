@@ -663,3 +663,6 @@ async def test_completion_knows_commands_ids_and_pairs(stage: Stage) -> None:
     assert complete(stage.desk, "/playbook use t", Shelf().names()) == ["/playbook use torn"]
     assert complete(stage.desk, "/shadow add t", Shelf().names()) == ["/shadow add torn"]
     assert "PAPER · simulated market · 2024-05-03 17:00 UTC · equity 10,008.23" in toolbar(stage.desk)
+    at = stage.desk.status().at
+    played = toolbar(stage.desk, at - timedelta(hours=1), at + timedelta(hours=3))
+    assert "2024-05-03 17:00 UTC (25%) · equity" in played
