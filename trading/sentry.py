@@ -5,6 +5,7 @@ the next transaction.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -176,5 +177,8 @@ class Sentry:
         # Shadow trades are results too: while the breaker keeps real ones out, nothing else could show a change.
         trades = [t for t in (*book.trades, *book.shadow_trades) if t.playbook == book.playbook.name]
         health = examine(trades, book.state.start_equity + book.state.realised, policy)
+        # New evidence trips again, and shadow trades come all the time: only a real one is new, or a worse grade.
+        real = [t.id for t in book.trades if t.playbook == book.playbook.name]
+        health = replace(health, last_trade=real[-1] if real else health.last_trade)
         changed = [HealthChanged(at=book.clock.now(), before=before, health=health)]
         book.note(*(changed if health.severity is not before else ()), health=health)
