@@ -12,7 +12,15 @@ from tests.desks import Bar, Bench, a_desk, a_house, a_series, two_markets
 from trading.breaker import Level
 from trading.decision import Approved, Decision, Denied
 from trading.health import Severity
-from trading.messages import DecisionMade, OrderIntended, OverrideBreaker, ShadowClosed, ShadowOpened, SizingChanged
+from trading.messages import (
+    BreakerTripped,
+    DecisionMade,
+    OrderIntended,
+    OverrideBreaker,
+    ShadowClosed,
+    ShadowOpened,
+    SizingChanged,
+)
 from trading.model import ExitReason, PositionId
 from trading.playbook import Playbook
 from trading.risk.expectancy import Method, Sized
@@ -212,6 +220,22 @@ async def test_health_that_keeps_real_trades_out_is_renewed_by_shadow_trades() -
     assert bench.desk.status().breaker.level is Level.ALERT
     await bench.decide()
     assert bench.desk.book.on(BTC) or len(bench.trades) > FEW
+
+
+async def test_losing_shadow_trades_of_the_same_grade_do_not_trip_again() -> None:
+    """HALT once for what real trades have shown; what the shadow adds is told only when it is worse."""
+    market: Sequence[Bar] = [*CALM, *turns(*[LOSS] * FEW, *[FALLEN] * 3), LEVEL, LEVEL]
+    ill = {**ILL, "losses": (2, FEW), "win_rate": ("0.0001", "0")}  # one critical: severe
+    playbook = a_house(
+        health=ill, breaker=OTHERWISE_CALM, limits={"max_daily_loss": 1}, schedule={"look_again": False},
+        exits={"early_after": None, "early_loss": None, "force_loss": None},
+    )  # fmt: skip
+    bench = await a_desk(a_series(market), playbook=playbook, start="1000000")
+    await bench.step(len(CALM) - 1)
+    bench.script.long(confidence=0.7)
+    await turn(bench, FEW + 3)
+    assert len(bench.told(ShadowClosed)) >= 2
+    assert [e.after for e in bench.told(BreakerTripped) if e.after >= Level.HALT] == [Level.HALT]
 
 
 async def test_without_anybody_to_learn_from_it_there_is_no_shadow() -> None:
