@@ -30,6 +30,7 @@ from storage.outbox import Outbox
 from storage.preferences import Preferences
 from storage.queries import Queries
 from trading.clock import SystemClock
+from trading.desk import Desk
 from trading.errors import BadPlaybook, BadRecord
 from trading.model import base_of
 from trading.playbook import Playbook
@@ -144,14 +145,7 @@ async def assembled(
         built = await builder.build("gavel", data_dir, memory.journal, playbook=playbook, start=start, at=market.begins)
         opened.callback(built.venue.close)
         desk, records = built.desk, Queries(memory.database)
-        yard = Yard(
-            builder=builder,
-            directory=data_dir / SHADOWS,
-            remember=lambda place: _quiet(place, wall, inline=speed is None),
-            live=desk,
-            hurried=speed is None,
-        )
-        shadows = Shadows(live=desk, records=records, feed=market.feed, prepare=yard.prepare, anew=yard.put_aside)
+        shadows = _shadows(builder, desk, records, directory=data_dir / SHADOWS, wall=wall, hurried=speed is None)
         opened.push_async_callback(shadows.close)
         player = Player(
             desk=desk,
@@ -180,13 +174,7 @@ async def assembled(
         opened.callback(console.close)
         add_telegram(chats, settings, surface, wall, tell=teller(desk))
         outbox = Outbox(memory.database, wall)
-        delivery = Delivery(
-            outbox=outbox,
-            chats={"console": console, **({"telegram": chats.telegram} if chats.telegram else {})},
-            render=lambda event: render_event(event, about),
-            wall=wall,
-            grace=timedelta(seconds=1),
-        )
+        delivery = _delivery(outbox, console, chats, about=about, wall=wall)
         if speed is not None:
             memory.journal.wake.append(delivery.wake)  # at full speed the wall job is enough, and delivers in batches
         await shadows.reopen()
@@ -206,6 +194,27 @@ async def assembled(
             market=market,
             resumed_at=built.resumed_at,
         )
+
+
+def _shadows(builder: Builder, live: Desk, records: Queries, *, directory: Path, wall: Clock, hurried: bool) -> Shadows:
+    yard = Yard(
+        builder=builder,
+        directory=directory,
+        remember=lambda place: _quiet(place, wall, inline=hurried),
+        live=live,
+        hurried=hurried,
+    )
+    return Shadows(live=live, records=records, feed=builder.market.feed, prepare=yard.prepare, anew=yard.put_aside)
+
+
+def _delivery(outbox: Outbox, console: Console, chats: Chats, *, about: RenderContext, wall: Clock) -> Delivery:
+    return Delivery(
+        outbox=outbox,
+        chats={"console": console, **({"telegram": chats.telegram} if chats.telegram else {})},
+        render=lambda event: render_event(event, about),
+        wall=wall,
+        grace=timedelta(seconds=1),
+    )
 
 
 def _same_market(memory: _Memory, market: Market, data_dir: Path) -> None:

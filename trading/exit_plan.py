@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 
 class Regime(StrEnum):
@@ -18,6 +19,16 @@ class Regime(StrEnum):
     @property
     def trending(self) -> bool:
         return self in (Regime.TREND_UP, Regime.TREND_DOWN)
+
+
+T = TypeVar("T")
+
+
+def _of(regime: Regime, *, trend: T, range: T, chop: T, volatile: T) -> T:
+    """The setting of a regime; both trends share one."""
+    if regime.trending:
+        return trend
+    return {Regime.VOLATILE: volatile, Regime.RANGE: range, Regime.CHOP: chop}[regime]
 
 
 class StopKind(StrEnum):
@@ -41,17 +52,9 @@ class Trailing:
 
     def distance(self, regime: Regime | None) -> Decimal:
         """Where the regime is not known, the narrowest: what is won is not given back to ignorance."""
-        match regime:
-            case Regime.TREND_UP | Regime.TREND_DOWN:
-                return self.trend
-            case Regime.VOLATILE:
-                return self.volatile
-            case Regime.RANGE:
-                return self.range
-            case Regime.CHOP:
-                return self.chop
-            case None:
-                return min(self.trend, self.range, self.chop, self.volatile)
+        if regime is None:
+            return min(self.trend, self.range, self.chop, self.volatile)
+        return _of(regime, trend=self.trend, range=self.range, chop=self.chop, volatile=self.volatile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +68,9 @@ class TimeLimits:
 
     def limit(self, regime: Regime | None) -> timedelta:
         """Where the regime is not known, the longest: `max_hold` is the rule for that."""
-        match regime:
-            case Regime.TREND_UP | Regime.TREND_DOWN:
-                return self.trend
-            case Regime.VOLATILE:
-                return self.volatile
-            case Regime.RANGE:
-                return self.range
-            case Regime.CHOP:
-                return self.chop
-            case None:
-                return max(self.trend, self.range, self.chop, self.volatile)
+        if regime is None:
+            return max(self.trend, self.range, self.chop, self.volatile)
+        return _of(regime, trend=self.trend, range=self.range, chop=self.chop, volatile=self.volatile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
