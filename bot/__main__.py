@@ -1,4 +1,4 @@
-"""`gavel`: run, demo, verify, export, playbook."""
+"""`gavel`: run, demo, watch, verify, export, playbook."""
 
 import asyncio
 import json
@@ -18,6 +18,7 @@ from bot.cli.journal import export, verify
 from bot.cli.options import STOPPED, Span, Speed, guarded
 from bot.cli.options import settings as read_settings
 from bot.cli.playbooks import playbook
+from bot.cli.watch import watch
 from bot.version import VERSION
 from trading import playbook as playbooks
 
@@ -35,7 +36,7 @@ def gavel() -> None:
 @click.option("--speed", type=Speed(), help="Market seconds per second, or max.")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Database and records.")
 def run(speed: float | str | None, data_dir: Path | None) -> None:
-    """Start the desk: paper venue, simulated market, chat in this terminal and, with a token, on Telegram."""
+    """Start the desk: paper venue, simulated market, chat in this terminal and, with a token, on your phone."""
     _start(Wanted(speed=speed, data_dir=data_dir))
 
 
@@ -55,7 +56,7 @@ def demo(history: Path | None, playbook_name: str | None, **options: Any) -> Non
     _start(Wanted(history=history, playbook=playbook_name, demo=True, **options))
 
 
-for each in (verify, export, playbook):
+for each in (verify, export, playbook, watch):
     gavel.add_command(each)
 
 
@@ -82,17 +83,17 @@ def _start(wanted: Wanted) -> None:
 
 async def _run(wanted: Wanted) -> int:
     """Assemble and run one process; at the end of a history, the summary."""
-    from bot import markets
-    from bot.bootstrap import assembled, bases_of, goes_on_with, last_run
+    from bot import bootstrap, markets
     from bot.library import Library
+    from bot.memory import bases_of, goes_on_with, last_run
 
     settings = read_settings()
     os.umask(0o077)  # what a desk writes is its owner's business
-    _log_to_stderr(settings)
+    tail = _log_to_stderr(settings)
     named = playbooks.load(wanted.playbook or settings.playbook)
     speed = _speed(wanted, settings)
     data_dir = _data_dir(wanted, settings, named)
-    library = Library(data_dir, named)
+    library = Library(data_dir, named, file=_file(wanted.playbook or settings.playbook))
     last = None if wanted.fresh else await last_run(data_dir)
     asked = wanted.playbook is not None or "playbook" in settings.model_fields_set
     playbook = named if asked or last is None else goes_on_with(last, library)
@@ -112,8 +113,7 @@ async def _run(wanted: Wanted) -> int:
     prompted = sys.stdin.isatty() and sys.stdout.isatty() and not wanted.as_json  # its toolbar says how far it is
     shown = speed is None and market.ends is not None and not prompted
     with _Progress(market.begins, market.ends, shown=shown) as progress:
-        async with assembled(
-            settings,
+        process_wanted = bootstrap.Wanted(
             market=market,
             playbook=playbook,
             library=library,
@@ -122,7 +122,9 @@ async def _run(wanted: Wanted) -> int:
             quiet=speed is None and market.ends is not None,  # of a whole history in a minute, the summary is read
             mute=wanted.as_json,
             progress=progress,
-        ) as process:
+            log=tail,
+        )
+        async with bootstrap.assembled(settings, process_wanted) as process:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, process.player.stopping.set)
@@ -135,7 +137,7 @@ async def _run(wanted: Wanted) -> int:
 
 
 async def _sum_up(process: Any, *, as_json: bool) -> None:
-    from bot.render import performance_json, render_summary
+    from bot.render.figures import performance_json, render_summary
     from bot.render.words import RenderContext, dressed
     from trading.performance import summarise
 
@@ -154,7 +156,7 @@ def _speed(wanted: Wanted, settings: Any) -> float | None:
     if chosen is None:
         if wanted.history:
             return None
-        return CHAT_SPEED if settings.telegram_token else SIM_SPEED
+        return CHAT_SPEED if settings.telegram_token or settings.discord_token else SIM_SPEED
     return None if chosen == "max" else float(chosen)
 
 
@@ -165,20 +167,32 @@ def _data_dir(wanted: Wanted, settings: Any, playbook: playbooks.Playbook) -> Pa
     return base / "demo" / f"{wanted.history.resolve().name}-{playbook.name}" if wanted.history else base
 
 
+def _file(name: str) -> Path | None:
+    """Where a playbook that was named by its file stands, so that /reload reads it again."""
+    return Path(name) if name.endswith(".toml") else None
+
+
 def _forget(data_dir: Path) -> None:
     """Remove a desk's own files, and only those; its shadow desks go with it."""
-    for pattern in ("gavel.db*", "paper.db*", "console.jsonl", "shadow/*/gavel.db*", "shadow/*/paper.db*"):
+    own = ("gavel.db*", "paper.db*", "console.jsonl", "heartbeat", "shadow/*/gavel.db*", "shadow/*/paper.db*")
+    for pattern in (*own, "pictures/*", "files/*"):
         for path in data_dir.glob(pattern):
             path.unlink()
 
 
-def _log_to_stderr(settings: Any) -> None:
+def _log_to_stderr(settings: Any) -> Any:
+    """Returns the tail of the log, for /logs."""
     from bot import redaction
+    from bot.log_tail import LogTail
 
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    for name in ("httpx", "httpcore", "apscheduler", "alembic", "telegram"):
+    for name in ("httpx", "httpcore", "apscheduler", "alembic", "telegram", "discord"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-    redaction.install([settings.telegram_token] if settings.telegram_token else [])
+    tail = LogTail()
+    logging.getLogger().addHandler(tail)
+    secrets = (settings.telegram_token, settings.discord_token, settings.heartbeat_url)
+    redaction.install([secret for secret in secrets if secret is not None])
+    return tail
 
 
 class _Progress:

@@ -1,244 +1,213 @@
-"""The only module that sees all three rooms: it builds them and wires them to each other."""
+"""The only module that sees all three rooms: it builds them, in order, and wires them to each other."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from bot import commands  # noqa: F401 - fills the catalogue
-from bot.building import SHADOWS, Builder, Memory, Yard
-from bot.catalogue import Tools
-from bot.chats.console import Console
+from bot.building import SHADOWS, Builder, Built, Yard
+from bot.charts.studio import Studio
+from bot.chats.console import DESTINATION, Console
 from bot.commands.completion import complete, toolbar
-from bot.delivery import Delivery
 from bot.front import Front
-from bot.gate import Surface, access_for
+from bot.gate import Surface
+from bot.housekeeping import Housekeeping, Telling
 from bot.library import Library
+from bot.log_tail import LogTail
 from bot.markets import Market
+from bot.memory import Memory, quiet_memory
+from bot.people import Directory
 from bot.player import Pace, Player
-from bot.process import Chats, Gavel, add_telegram, teller
-from bot.render import RenderContext, render_event
-from bot.routing import Routing
+from bot.process import Gavel
+from bot.reach import Tools
+from bot.render.words import RenderContext
 from bot.settings import Settings
 from bot.shadows import Shadows
+from bot.talking import Chats, armed, teller
 from bot.version import VERSION
-from storage.confirmations import Confirmations
-from storage.database import Database
-from storage.journal import Remembered, SqlJournal
-from storage.outbox import Outbox
-from storage.preferences import Preferences
-from storage.queries import Queries
 from trading.clock import SystemClock
 from trading.desk import Desk
-from trading.errors import BadPlaybook, BadRecord
-from trading.model import base_of
+from trading.errors import BadRecord
+from trading.messages import PeopleChanged
 from trading.playbook import Playbook
 from trading.ports import Clock
 from trading.viewing import Viewing
 
-CONSOLE = "console:main"
-DATABASE = "gavel.db"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Memory:
-    """What stands on the database."""
+class Wanted:
+    """What a process is to be. `speed` None: as fast as it can. `quiet`, `mute`: of the terminal, see Console."""
 
-    database: Database
-    preferences: Preferences
-    routing: Routing
-    journal: SqlJournal
-    remembered: Remembered | None
-
-    @classmethod
-    async def open(cls, directory: Path, destinations: Sequence[str], wall: Clock, *, inline: bool) -> "_Memory":
-        database = await Database.open(directory / DATABASE, inline=inline)
-        preferences = Preferences(database)
-        routing = Routing(destinations, await preferences.load())
-        journal = SqlJournal(database, route=routing, wall=wall)
-        return cls(
-            database=database,
-            preferences=preferences,
-            routing=routing,
-            journal=journal,
-            remembered=await journal.load(),
-        )
-
-
-# --- before the market is opened -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastRun:
-    """What a data directory tells of its desk."""
-
-    playbook: str
-    beside: tuple[str, ...]  # playbooks in shadow
-    bases: frozenset[str]  # of open positions and unfinished orders
-
-
-async def last_run(data_dir: Path) -> LastRun | None:
-    """None: no desk has lived there yet."""
-    if not (data_dir / DATABASE).is_file():
-        return None
-    database = await Database.open(data_dir / DATABASE)
-    try:
-        found = await SqlJournal(database, route=lambda _: [], wall=SystemClock()).load()
-    finally:
-        await database.close()
-    if found is None:
-        return None
-    symbols = {p.symbol for p in found.positions} | {o.symbol for o in found.orders}
-    state = found.state
-    return LastRun(playbook=state.playbook, beside=state.beside, bases=frozenset(base_of(s) for s in symbols))
-
-
-def goes_on_with(last: LastRun, library: Library) -> Playbook:
-    """The playbook the desk ran last. Raises BadPlaybook with what to do when it cannot be found."""
-    try:
-        return library.load(last.playbook)
-    except BadPlaybook as error:
-        raise BadPlaybook(f"this desk ran {last.playbook!r} last; name its file with --playbook ({error})") from error
-
-
-def bases_of(last: LastRun | None, library: Library) -> frozenset[str]:
-    """What the market must have besides the playbook's own: what is open, and what the shadow desks look at."""
-    if last is None:
-        return frozenset()
-    bases = set(last.bases)
-    for name in last.beside:
-        with contextlib.suppress(BadPlaybook):  # said when it is opened again
-            bases |= set(library.load(name).universe)
-    return frozenset(bases)
-
-
-# --- the whole process ----------------------------------------------------------------------------------------------
+    market: Market
+    playbook: Playbook
+    library: Library
+    data_dir: Path
+    speed: float | None
+    quiet: bool = False
+    mute: bool = False
+    progress: Callable[[datetime], None] = lambda _: None
+    log: LogTail = field(default_factory=LogTail)
 
 
 @contextlib.asynccontextmanager
-async def assembled(
-    settings: Settings,
-    *,
-    market: Market,
-    playbook: Playbook,
-    library: Library,
-    data_dir: Path,
-    speed: float | None,
-    quiet: bool = False,
-    mute: bool = False,
-    progress: Callable[[datetime], None] = lambda _: None,
-) -> AsyncIterator[Gavel]:
+async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
     """Build everything in order: memory, venue, desk, chats. Closes in the other order, the memory last.
 
     Raises BadRecord when the data directory belongs to another market, BadSettings for settings that cannot be used.
     """
-    wall = SystemClock()
-    users = settings.telegram_users if settings.telegram_token else ()
-    destinations = (CONSOLE, *(f"telegram:{user}" for user in users))
+    wall, market, directory = SystemClock(), wanted.market, wanted.data_dir
+    hurried = wanted.speed is None
     async with contextlib.AsyncExitStack() as opened:
-        memory = await _Memory.open(data_dir, destinations, wall, inline=speed is None)
+        memory = await Memory.open(directory, settings, wall, inline=hurried)
         opened.push_async_callback(memory.database.close)
-        _same_market(memory, market, data_dir)
-        builder = Builder(market, library)
-        start = settings.start_equity
-        built = await builder.build("gavel", data_dir, memory.journal, playbook=playbook, start=start, at=market.begins)
+        _same_market(memory, market, directory)
+        builder = Builder(market, wanted.library)
+        built = await builder.build(
+            "gavel",
+            directory,
+            memory.journal,
+            playbook=wanted.playbook,
+            start=settings.start_equity,
+            at=market.begins,
+        )
         opened.callback(built.venue.close)
-        desk, records = built.desk, Queries(memory.database)
-        shadows = _shadows(builder, desk, records, directory=data_dir / SHADOWS, wall=wall, hurried=speed is None)
+        desk = built.desk
+        shadows = _shadows(builder, desk, memory, directory=directory / SHADOWS, wall=wall, hurried=hurried)
         opened.push_async_callback(shadows.close)
-        player = Player(
-            desk=desk,
-            feed=market.feed,
-            venue=built.venue,
-            clock=built.clock,
-            due=built.schedule.due,
-            pace=Pace(speed),
-            progress=progress,
-            beside=shadows.play,
-        )
-        chats = Chats()
-        viewing = Viewing(market=built.view, book=desk.book, playbook=desk.playbook)
-        desk.followers.append(viewing.use)
-        front = Front(desk, chats=chats.states, shadows=shadows, viewing=viewing)
-        about = RenderContext(mode=desk.mode, market=market.feed.source)
-        surface = Surface(_tools(memory, front, library, about=about, wall=wall), access_for(users))
-        console = Console(
-            data_dir,
-            stop=player.stopping.set,
-            toolbar=lambda: toolbar(front, market.begins, market.ends),
-            complete=lambda typed: complete(front, typed, library.names()),
-            quiet=quiet,
-            mute=mute,
-        )
+        steps = _Steps([wanted.progress])
+        player = _player(built, market, shadows, speed=wanted.speed, progress=steps)
+        chats, studio = Chats(), Studio(directory / "fonts")
+        tools = _tools(memory, _front(built, shadows, chats), wanted)
+        surface = Surface(tools, trouble=chats.distrust)
+        armed(chats, settings, surface, wall, artist=studio, tell=teller(desk))
+        memory.people.followers.append(chats.refresh_menus)
+        console = _console(memory, tools, wanted, player, studio)
         opened.callback(console.close)
-        add_telegram(chats, settings, surface, wall, tell=teller(desk))
-        outbox = Outbox(memory.database, wall)
-        delivery = _delivery(outbox, console, chats, about=about, wall=wall)
-        if speed is not None:
-            memory.journal.wake.append(delivery.wake)  # at full speed the wall job is enough, and delivers in batches
+        telling = Telling(
+            memory=memory,
+            desk=tools.desk,
+            chats=chats,
+            seats={console.platform: console, **chats.by_platform()},
+            about=tools.about,
+            wall=wall,
+        )
+        url = settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else ""
+        house = Housekeeping.of(telling, directory, url=url)
+        steps.followers.append(lambda _: house.heartbeat.stepped())
+        if not hurried:  # at full speed the wall job is enough, and delivers in batches
+            memory.journal.mail.append(house.delivery.hear)
+            memory.journal.claim = house.delivery.claims
         await shadows.reopen()
         await shadows.catch_up(desk.now())
         market.feed.stand(desk.now())
         await desk.start()
+        await _tell_of_people(memory.people, desk)
         yield Gavel(
             desk=desk,
             player=player,
-            delivery=delivery,
             console=console,
             chats=chats,
             surface=surface,
-            queries=records,
+            queries=memory.records,
             shadows=shadows,
-            outbox=outbox,
+            studio=studio,
             market=market,
+            housekeeping=house,
             resumed_at=built.resumed_at,
         )
 
 
-def _shadows(builder: Builder, live: Desk, records: Queries, *, directory: Path, wall: Clock, hurried: bool) -> Shadows:
-    yard = Yard(
-        builder=builder,
-        directory=directory,
-        remember=lambda place: _quiet(place, wall, inline=hurried),
-        live=live,
-        hurried=hurried,
-    )
-    return Shadows(live=live, records=records, feed=builder.market.feed, prepare=yard.prepare, anew=yard.put_aside)
+@dataclass(slots=True)
+class _Steps:
+    """Who follows the market's time: the progress bar, and the heartbeat."""
+
+    followers: list[Callable[[datetime], None]]
+
+    def __call__(self, at: datetime) -> None:
+        for follow in self.followers:
+            follow(at)
 
 
-def _delivery(outbox: Outbox, console: Console, chats: Chats, *, about: RenderContext, wall: Clock) -> Delivery:
-    return Delivery(
-        outbox=outbox,
-        chats={"console": console, **({"telegram": chats.telegram} if chats.telegram else {})},
-        render=lambda event: render_event(event, about),
-        wall=wall,
-        grace=timedelta(seconds=1),
-    )
-
-
-def _same_market(memory: _Memory, market: Market, data_dir: Path) -> None:
+def _same_market(memory: Memory, market: Market, data_dir: Path) -> None:
     found = memory.remembered.state.tags if memory.remembered else market.identity
     if found != market.identity:
         was = ", ".join(f"{k} {v}" for k, v in found.items())
         raise BadRecord(f"{data_dir} holds a desk of another market ({was}); give it a directory of its own")
 
 
-async def _quiet(directory: Path, wall: Clock, *, inline: bool) -> Memory:
-    """A shadow desk's memory: nobody is told of anything."""
-    database = await Database.open(directory / DATABASE, inline=inline)
-    journal = SqlJournal(database, route=lambda _: [], wall=wall)
-    return Memory(journal=journal, records=Queries(database), close=database.close)
+def _shadows(builder: Builder, live: Desk, memory: Memory, *, directory: Path, wall: Clock, hurried: bool) -> Shadows:
+    yard = Yard(
+        builder=builder,
+        directory=directory,
+        remember=lambda place: quiet_memory(place, wall, inline=hurried),
+        live=live,
+        hurried=hurried,
+    )
+    feed = builder.market.feed
+    return Shadows(live=live, records=memory.records, feed=feed, prepare=yard.prepare, anew=yard.put_aside)
 
 
-def _tools(memory: _Memory, front: Front, library: Library, *, about: RenderContext, wall: Clock) -> Tools:
+def _player(
+    built: Built, market: Market, shadows: Shadows, *, speed: float | None, progress: Callable[[datetime], None]
+) -> Player:
+    return Player(
+        desk=built.desk,
+        feed=market.feed,
+        venue=built.venue,
+        clock=built.clock,
+        due=built.schedule.due,
+        pace=Pace(speed),
+        progress=progress,
+        beside=shadows.play,
+    )
+
+
+def _front(built: Built, shadows: Shadows, chats: Chats) -> Front:
+    desk = built.desk
+    viewing = Viewing(market=built.view, book=desk.book, playbook=desk.playbook)
+    desk.followers.append(viewing.use)
+    return Front(desk, chats=chats.states, shadows=shadows, viewing=viewing)
+
+
+def _tools(memory: Memory, front: Front, wanted: Wanted) -> Tools:
     return Tools(
         desk=front,
-        records=Queries(memory.database),
-        confirmations=Confirmations(memory.database, wall),
+        records=memory.records,
+        figures=memory.figures,
+        confirmations=memory.confirmations,
+        people=memory.people,
         preferences=memory.preferences,
+        wishes=memory.wishes,
+        mail=memory.outbox,
         routing=memory.routing,
-        library=library,
-        about=about,
+        library=wanted.library,
+        log=wanted.log,
+        about=RenderContext(mode=Desk.mode, market=wanted.market.feed.source),
         version=VERSION,
     )
+
+
+def _console(memory: Memory, tools: Tools, wanted: Wanted, player: Player, studio: Studio) -> Console:
+    market = wanted.market
+    return Console(
+        wanted.data_dir,
+        stop=player.stopping.set,
+        toolbar=lambda: toolbar(tools.desk, market.begins, market.ends),
+        complete=lambda typed: complete(tools, typed),
+        quiet=wanted.quiet,
+        mute=wanted.mute,
+        artist=studio,
+        pictured=lambda: memory.wishes.get(memory.people.owner(DESTINATION), "pictures") == "on",
+    )
+
+
+async def _tell_of_people(people: Directory, desk: Desk) -> None:
+    """Whom the environment lets in, or no longer lets in, since the last start."""
+    news = [
+        PeopleChanged(at=desk.now(), by="the environment", person=n.person, what=n.what, before=n.before, after=n.after)
+        for n in people.news
+    ]
+    if news:
+        await desk.tell(*news)

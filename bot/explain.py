@@ -4,15 +4,29 @@ The parts of a record are worded in render/record.py; here is which of them a qu
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 from bot.render import record
-from bot.render.record import Part, Story
+from bot.render.record import Story
 from bot.render.words import card, confidence, name_of
-from bot.surface import Button, Card
+from bot.surface import ASK, Button, Card
 from trading.decision import Decision
 from trading.playbook import PERSONAS
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is asked about, and the time zone of whoever asks."""
+
+    decision: Decision
+    story: Story = ()
+    zone: tzinfo = UTC
+
+
+Lines = tuple[str, ...]
+Part = Callable[[Case], Lines]  # empty: the record holds nothing of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,45 +46,65 @@ def _topic(name: str, words: str, part: Part) -> Topic:
     return Topic(name=name, words=_words(words), part=part)
 
 
+def _of(part: Callable[[Decision], Lines]) -> Part:
+    return lambda case: part(case.decision)
+
+
+def _dated(part: Callable[[Decision, tzinfo], Lines]) -> Part:
+    return lambda case: part(case.decision, case.zone)
+
+
+def _told(part: Callable[[Decision, Story, tzinfo], Lines]) -> Part:
+    return lambda case: part(case.decision, case.story, case.zone)
+
+
 _CHANGE = "change changed changes flip flipped differently otherwise missing lacking enough needed"
 TOPICS = (
     _topic(
         "votes",
         "vote votes voted persona personas panel opinion opinions thesis theses abstain abstained",
-        record.votes,
+        _of(record.votes),
     ),
-    _topic("verdict", "verdict judge judged confidence confident sure conviction agree agreed", record.verdict),
-    _topic("tally", "tally confidence confident sure weight weights quorum missing winning losing", record.tally),
+    _topic("verdict", "verdict judge judged confidence confident sure conviction agree agreed", _of(record.verdict)),
+    _topic("tally", "tally confidence confident sure weight weights quorum missing winning losing", _of(record.tally)),
     _topic(
-        "evidence", "evidence facts fact indicator indicators proof rsi sma momentum macd adx sigma", record.evidence
+        "evidence",
+        "evidence facts fact indicator indicators proof rsi sma momentum macd adx sigma",
+        _dated(record.evidence),
     ),
-    _topic("market", "price prices market mark bid ask quote funding seen see saw spread", record.seen),
-    _topic("regime", "regime regimes trend trending chop choppy range ranging volatility volatile atr", record.outlook),
+    _topic("market", "price prices market mark bid ask quote funding seen see saw spread", _dated(record.seen)),
+    _topic(
+        "regime", "regime regimes trend trending chop choppy range ranging volatility volatile atr", _of(record.outlook)
+    ),
     _topic(
         "size",
         "size sized sizing big bigger small smaller much quantity margin notional method kelly expectancy exploration "
         "payoff odds shadow",
-        record.size,
+        _of(record.size),
     ),
-    _topic("leverage", "leverage leveraged lever", record.leverage),
-    _topic("breaker", "breaker breakers circuit throttle throttled tripped trip", record.breaker),
+    _topic("leverage", "leverage leveraged lever", _of(record.leverage)),
+    _topic("breaker", "breaker breakers circuit throttle throttled tripped trip", _of(record.breaker)),
     _topic(
         "portfolio",
         "portfolio exposure correlation correlations correlated sector sectors asset group heat",
-        record.portfolio,
+        _of(record.portfolio),
     ),
     _topic(
-        "gate", "risk risks risky gate gates rule rules limit limits denied deny refused allowed daily", record.gate
+        "gate",
+        "risk risks risky gate gates rule rules limit limits denied deny refused allowed daily",
+        _of(record.gate),
     ),
-    _topic("protection", "stop stops target targets protection protected guard sl tp trailing even", record.guards),
+    _topic(
+        "protection", "stop stops target targets protection protected guard sl tp trailing even", _told(record.guards)
+    ),
     _topic(
         "exit",
         "exit exits exited close closed closing sold profit loss pnl result won lost earned partial",
-        record.exits,
+        _told(record.exits),
     ),
-    _topic("story", "order orders fill fills filled fee fees happened happen then after executed", record.story),
-    _topic("making", "when time made trigger playbook phase settings source", record.made),
-    _topic("change", _CHANGE, record.change),
+    _topic("story", "order orders fill fills filled fee fees happened happen then after executed", _told(record.story)),
+    _topic("making", "when time made trigger playbook phase settings source", _dated(record.made)),
+    _topic("change", _CHANGE, _of(record.change)),
 )
 # Words that ask for nothing by themselves: "why did you buy it" is about the whole.
 _PLAIN = _words(
@@ -81,7 +115,7 @@ _PLAIN = _words(
 )
 _AHEAD = _words("will tomorrow next future predict prediction forecast should going expect")
 _MAYBE = _words("would could")  # "what would change it" is about the record, "would you buy it again" is not
-_WHOLE: tuple[Part, ...] = (record.verdict, record.votes, record.tally, record.gate)
+_WHOLE = tuple(_of(part) for part in (record.verdict, record.votes, record.tally, record.gate))
 
 
 def _asked_words(question: str) -> list[str]:
@@ -93,21 +127,22 @@ def _about_the_future(words: Sequence[str]) -> bool:
     return guessing or not _AHEAD.isdisjoint(words)
 
 
-def _matching(words: Sequence[str], decision: Decision, story: Story) -> tuple[str, ...]:
+def _matching(words: Sequence[str], case: Case) -> Lines:
     """The lines that answer, or nothing: when the record has none, or when the question is about something else."""
     if _about_the_future(words):
         return ()
-    lines = [line for name in PERSONAS if name in words for line in record.persona(decision, name)]
+    decision = case.decision
+    lines = [line for name in PERSONAS if name in words for line in record.persona(decision, name, case.zone)]
     parts = [t.part for t in TOPICS if not t.words.isdisjoint(words)]
     if not parts and not lines and set(words) <= _PLAIN | {name_of(decision.symbol).lower()}:
         parts = list(_WHOLE)
-    lines += [line for part in parts for line in part(decision, story)]
+    lines += [line for part in parts for line in part(case)]
     return tuple(dict.fromkeys(lines))
 
 
-def _held(decision: Decision, story: Story) -> str:
-    names = ", ".join(t.name for t in TOPICS if t.part(decision, story))
-    voices = ", ".join(o.persona.upper() for o in decision.opinions)
+def _held(case: Case) -> str:
+    names = ", ".join(t.name for t in TOPICS if t.part(case))
+    voices = ", ".join(o.persona.upper() for o in case.decision.opinions)
     return f"It holds: {names}" + (f"; {voices}" if voices else "")
 
 
@@ -115,33 +150,31 @@ def _head(decision: Decision) -> str:
     return f"{decision.id}: {name_of(decision.symbol)} {decision.outcome}"
 
 
-def _why_button(decision: Decision) -> Button:
-    return Button(label="All of it", data=f"do:/why {decision.id}")
-
-
 def answers(question: str, decision: Decision, story: Story = ()) -> bool:
     """Whether the record holds anything of what is asked."""
-    return bool(_matching(_asked_words(question), decision, story))
+    return bool(_matching(_asked_words(question), Case(decision, story)))
 
 
-def ask(question: str, decision: Decision, story: Story = ()) -> Card:
+def ask(question: str, decision: Decision, story: Story = (), *, zone: tzinfo = UTC) -> Card:
     """The part of the record that a question is about, by its topic words; or that the record does not hold it."""
-    lines = _matching(_asked_words(question), decision, story)
+    case = Case(decision, story, zone)
+    lines = _matching(_asked_words(question), case)
     if not lines:
         waited = "It was a wait: no order was sent." if decision.gate is None else ""
-        lines = (f"The record of decision {decision.id} does not hold that.", waited, _held(decision, story))
-    return card(_head(decision), *lines, buttons=(_why_button(decision),))
+        lines = (f"The record of decision {decision.id} does not hold that.", waited, _held(case))
+    whole = Button(label="All of it", data=f"{ASK}/why {decision.id}")
+    return card(_head(decision), *lines, buttons=(whole, *_further(decision)))
 
 
-def why(decision: Decision, story: Story = ()) -> Card:
-    """The whole record: verdict, votes, size and what happened first; evidence, tally and gate behind it."""
+def why(decision: Decision, story: Story = (), *, zone: tzinfo = UTC) -> Card:
+    """The whole record: verdict, votes, size and what happened first; evidence, tally and gate behind it, in UTC."""
     return card(
         f"{_head(decision)}, confidence {confidence(decision.verdict.confidence)}",
         *record.verdict(decision),
         *record.votes(decision),
         *record.sized(decision),
         *record.outlook(decision),
-        *record.story(decision, story),
+        *record.story(decision, story, zone),
         detail=(
             *record.evidence(decision),
             *record.tally(decision),
@@ -150,4 +183,12 @@ def why(decision: Decision, story: Story = ()) -> Card:
             *record.seen(decision),
             *record.made(decision),
         ),
+        buttons=_further(decision),
+    )
+
+
+def _further(decision: Decision) -> tuple[Button, ...]:
+    return (
+        Button(label="What would flip it", data=f"{ASK}/whatif {decision.id}"),
+        Button(label="Judge it again", data=f"{ASK}/replay {decision.id}"),
     )

@@ -64,6 +64,7 @@ def _decision(event: DecisionMade) -> Iterator[Line]:
         "decision": d.id,
         "symbol": d.symbol,
         "trigger": d.trigger,
+        "by": d.by,
         "playbook": d.playbook,
         "settings": d.playbook_hash,
         "phase": d.phase,

@@ -6,10 +6,12 @@ from datetime import datetime
 
 from bot.shadows import Shadows
 from trading.desk import Desk
-from trading.messages import AddShadow, AmendPhase, Command, Event, RemoveShadow, Undo, UsePlaybook
+from trading.market.series import Series
+from trading.messages import AddShadow, Command, Event, RemoveShadow
 from trading.model import Symbol
 from trading.playbook import Playbook
-from trading.status import Capability, DeskStatus, ExposureView, MarketView, RegimeLine, ShadowDeskView
+from trading.settings import Alter
+from trading.status import Capability, DeskStatus, ExposureView, MarketView, RegimeLine, SettingLine, ShadowDeskView
 from trading.viewing import Viewing
 
 
@@ -36,6 +38,12 @@ class Front:
     def market(self, symbol: Symbol) -> MarketView:
         return self._viewing.of_market(symbol)
 
+    def candles(self, symbol: Symbol, bars: int) -> Series:
+        return self._viewing.of_candles(symbol, bars)
+
+    def settings(self) -> tuple[SettingLine, ...]:
+        return self._desk.settings()
+
     def regimes(self) -> tuple[RegimeLine, ...]:
         return self._viewing.of_regimes()
 
@@ -45,7 +53,7 @@ class Front:
     async def shadows(self) -> tuple[ShadowDeskView, ...]:
         return await self._shadows.views()
 
-    def changes(self, command: AmendPhase | Undo | UsePlaybook) -> tuple[tuple[str, str, str], ...]:
+    def changes(self, command: Alter) -> tuple[tuple[str, str, str], ...]:
         return self._desk.changes(command)
 
     async def obey(self, command: Command) -> str:

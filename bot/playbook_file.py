@@ -1,12 +1,16 @@
 """A playbook as text: the whole of it as a file would say it, and what is allowed in it but hardly meant. Pure."""
 
 import json
+import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from trading.playbook import Playbook, Seat, SizingMethod, span_text
+from trading.errors import BadPlaybook
+from trading.playbook import Playbook, Seat, SizingMethod, parse, span_text
+from trading.policies import OF_SEATS
 
 _WIDE = 100  # characters up to which a list stands on one line
 
@@ -23,17 +27,9 @@ def as_toml(book: Playbook) -> Iterator[str]:
         yield f"# Not in this playbook: {', '.join(absent)}."
 
 
-_OF_SEATS = {
-    "flow": ("window", "book_depth", "max_book_age", "min_trades"),
-    "technical": ("min_bars",),
-    "sigma": ("min_bars",),
-    "council": ("models", "agree", "bullish", "max_age"),
-}
-
-
 def _seat(name: str, seat: Seat) -> dict[str, Any]:
     """What means something to this persona, and what the file says although it does not."""
-    told = {"weight", "enabled", "tiers", *_OF_SEATS.get(name, ())}
+    told = {"weight", "enabled", "tiers", *OF_SEATS.get(name, ())}
     fields = type(seat).model_fields
     return {key: value for key, value in seat if key in told or value != fields[key].default}
 
@@ -111,6 +107,55 @@ def _value(value: Any) -> str:
 def _number(value: Decimal) -> str:
     """Plain digits, as they were given: 0.60 stays 0.60."""
     return f"{value:f}"
+
+
+# --- a new one --------------------------------------------------------------------------------------------------------
+
+_PAIR = re.compile(r"(?:^|\s)([A-Za-z0-9_.~-]+)\s*=\s*")
+
+
+def pairs_in(text: str) -> dict[str, str]:
+    """ "judge.min_confidence=0.7 title=Calm and slow" -> each dotted key with its value. Raises BadPlaybook."""
+    before, *found = _PAIR.split(text.strip())
+    if before.strip():
+        raise BadPlaybook(f"{before.strip()[:30]!r} is no setting=value, like judge.min_confidence=0.7")
+    keys, values = found[::2], [value.strip() for value in found[1::2]]
+    if len(set(keys)) != len(keys):
+        raise BadPlaybook("a setting stands twice")
+    return dict(zip(keys, values, strict=True))
+
+
+def amended_from(parent: Playbook, name: str, changes: Mapping[str, str]) -> Playbook:
+    """The parent with a name of its own and some values changed. Raises BadPlaybook that names each fault."""
+    title = json.dumps(f"{parent.title} (from {parent.name})", ensure_ascii=False)
+    return parent.amended({"title": title, **changes, "name": json.dumps(name)})
+
+
+def pasted(text: str, name: str, parent: Playbook | None) -> Playbook:
+    """What was pasted as TOML: the whole of a playbook, or with `parent` those tables of it that say something else.
+
+    Raises BadPlaybook that names each fault.
+    """
+    lines = [line for line in text.splitlines() if not line.startswith("```")]
+    try:
+        said = tomllib.loads("\n".join(lines), parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise BadPlaybook(f"{name}: not TOML: {error}") from error
+    if said.get("name", name) != name:
+        raise BadPlaybook(f"the text calls itself {str(said['name'])[:30]!r}, and you {name!r}")
+    base = tomllib.loads("\n".join(as_toml(parent)), parse_float=Decimal) if parent else {}
+    whole = _merged(base, {**said, "name": name})
+    return parse("\n".join(_table((), whole)), origin=name)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables go into each other; anything else takes the place of what was there."""
+    found = dict(base)
+    for key, value in over.items():
+        under = found.get(key)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        found[key] = _merged(under, value) if both and isinstance(under, Mapping) else value
+    return found
 
 
 # --- what fits the schema and is hardly meant ---------------------------------------------------------------------

@@ -1,153 +1,175 @@
-"""Which event goes to which chat, on which lane, how loudly. The kinds of alerts and what each chat prefers."""
+"""Which event goes to which chat and to which of its streams, on which lane, how loudly, alone or in the digest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Protocol
 
-from storage.outbox import Lane, Route
+from bot.kinds import (
+    DEFAULTS,
+    DIGEST,
+    KINDS,
+    LANE_OF,
+    MODES,
+    OFF,
+    ON,
+    REQUIRED,
+    SILENT,
+    STREAM_OF,
+    STREAMS,
+    kind_of,
+    thread_of,
+)
+from storage.mail import Lane, Route
 from trading import messages as m
-from trading.breaker import Level
-from trading.decision import Decision
-from trading.exit_plan import StopKind
+from trading.model import ZERO
 
-ON, SILENT, OFF = MODES = ("on", "silent", "off")
-
-# Every kind a person can choose a mode for, with what it says.
-KINDS: dict[str, str] = {
-    "decision": "Decisions to trade",
-    "denied": "Decisions the gate refused, one by one",
-    "wait": "Decisions to wait, one by one",
-    "digest": "Decisions without a trade, summed up",
-    "order": "Orders sent, and those that ended without a fill",
-    "fill": "Fills",
-    "protection": "Stop and target confirmed by the venue, a stop moved to break-even",
-    "trailing": "Each step of a trailing stop",
-    "exit": "An exit rule has fired, for a part or for all",
-    "close": "A trade is closed, with its result",
-    "funding": "Funding paid or received",
-    "shadow": "Trades followed on paper while the closed ones allow no real size",
-    "breaker": "The circuit breaker at ALERT, and each step back down",
-    "risk": "Halts, circuit breaker from THROTTLE on, strategy health, sizing, failed protection, books that disagree",
-    "desk": "Start, stop, phase, playbook and settings of the desk",
-    "venue": "The venue is lost or back",
-    "chat": "A chat is lost or back, or read by somebody else too",
-    "data": "Gaps in the data, and its end",
-    "access": "A stranger tried to use the desk",
-}
-# The digest covers what led to no trade, and a closed trade its funding: saying each alone would hide the fills. So
-# would a trailing stop, which may move dozens of times; /position shows where it stands.
-DEFAULTS: dict[str, str] = {
-    "denied": OFF,
-    "wait": OFF,
-    "funding": OFF,
-    "digest": SILENT,
-    "order": SILENT,
-    "protection": SILENT,
-    "trailing": OFF,
-    "shadow": SILENT,
-    "desk": SILENT,
-    "data": SILENT,
-    "access": SILENT,
-}
-REQUIRED = frozenset({"risk", "venue"})  # never off: they say when money is at risk
-
-_KIND_OF: dict[type[m.Event], str] = {
-    m.WaitsSummed: "digest",
-    m.OrderSent: "order",
-    m.OrderEnded: "order",
-    m.OrderFilled: "fill",
-    m.OrderUncertain: "risk",
-    m.ProtectionConfirmed: "protection",
-    m.ProtectionFailed: "risk",
-    m.ExitTriggered: "exit",
-    m.PartialTriggered: "exit",
-    m.StopNotMoved: "protection",
-    m.ShadowOpened: "shadow",
-    m.ShadowClosed: "shadow",
-    m.BreakerRecovered: "breaker",
-    m.BreakerReset: "risk",
-    m.BreakerOverridden: "risk",
-    m.BreakerOverrideEnded: "risk",
-    m.HealthChanged: "risk",
-    m.SizingChanged: "risk",
-    m.TradeClosed: "close",
-    m.FundingPaid: "funding",
-    m.TradingHalted: "risk",
-    m.TradingResumed: "risk",
-    m.BooksDisagreed: "risk",
-    m.BooksAgreed: "risk",
-    m.VenueLost: "venue",
-    m.VenueBack: "venue",
-    m.DeskFaulted: "risk",
-    m.DeskStarted: "desk",
-    m.DeskStopped: "desk",
-    m.PhaseChanged: "desk",
-    m.SettingsChanged: "desk",
-    m.PlaybookChanged: "desk",
-    m.ShadowDeskChanged: "desk",
-    m.AlertsChanged: "desk",
-    m.ChatTroubled: "chat",
-    m.DataGap: "data",
-    m.DataEnded: "data",
-    m.AccessRefused: "access",
-}
-_LANE_OF: dict[str, Lane] = {
-    "risk": Lane.RISK,
-    "venue": Lane.RISK,
-    "breaker": Lane.RISK,
-    "chat": Lane.RISK,
-    "exit": Lane.FILL,
-    "close": Lane.FILL,
-    "fill": Lane.FILL,
-    "protection": Lane.FILL,
-    "trailing": Lane.FILL,
-    "order": Lane.FILL,  # before its fill, so on the same lane
-    "decision": Lane.DECISION,
-    "desk": Lane.DECISION,
-}
+__all__ = [
+    "DEFAULTS",
+    "DIGEST",
+    "KINDS",
+    "MODES",
+    "OFF",
+    "ON",
+    "REQUIRED",
+    "SILENT",
+    "STREAMS",
+    "STREAM_OF",
+    "Routing",
+    "kind_of",
+    "thread_of",
+]
 
 
-def _kind_of_decision(decision: Decision) -> str:
-    return {"wait": "wait", "denied": "denied"}.get(decision.outcome, "decision")
+class Wishes(Protocol):
+    def min_pnl(self, owner: str) -> Decimal:
+        """The least result, won or lost, that a closed trade is told alone for."""
+        ...
 
 
-def kind_of(event: m.Event) -> str | None:
-    """The kind of alert an event is; None for what is never told."""
-    match event:
-        case m.DecisionMade(decision=decision):
-            return _kind_of_decision(decision)
-        case m.StopMoved(kind=kind):
-            return "trailing" if kind is StopKind.TRAILING else "protection"
-        case m.BreakerTripped(after=level):
-            return "breaker" if level is Level.ALERT else "risk"
-    return _KIND_OF.get(type(event))
+class NoWishes:
+    def min_pnl(self, owner: str) -> Decimal:  # noqa: ARG002
+        return ZERO
 
 
 class Routing:
-    """event -> routes. `preferences` are (destination, kind) -> mode as the database has them."""
+    """event -> routes. `preferences` are (destination, kind) -> mode and `streams` (destination, stream) -> the place
+    it goes to, as the database has them. `owner`: whose wishes hold at a destination."""
 
-    def __init__(self, destinations: Iterable[str], preferences: Mapping[tuple[str, str], str] | None = None) -> None:
-        self._destinations = tuple(dict.fromkeys(destinations))
+    def __init__(
+        self,
+        destinations: Iterable[str],
+        preferences: Mapping[tuple[str, str], str] | None = None,
+        *,
+        streams: Mapping[tuple[str, str], str] | None = None,
+        wishes: Wishes | None = None,
+        owner: Callable[[str], str] = str,
+    ) -> None:
+        self._destinations = dict.fromkeys(destinations)
         self._preferences = dict(preferences or {})
+        self._streams = dict(streams or {})
+        self._wishes = wishes or NoWishes()
+        self._owner = owner
 
     def __call__(self, event: m.Event) -> list[Route]:
+        """At most one route to a place: where several of a chat's streams, or of its neighbours', meet, the loudest."""
         kind = kind_of(event)
         if kind is None:
             return []
-        modes = ((destination, self.mode(destination, kind)) for destination in self._destinations)
-        lane = _LANE_OF.get(kind, Lane.DIGEST)
-        return [Route(destination=d, lane=lane, silent=mode == SILENT) for d, mode in modes if mode != OFF]
+        found: dict[str, Route] = {}
+        for destination in self._destinations:
+            mode = self._mode_of(event, destination, kind)
+            if mode != OFF:
+                route = self._route(event, destination, kind, mode)
+                found[route.destination] = min(found.get(route.destination, route), route, key=_loudness)
+        return list(found.values())
+
+    def _mode_of(self, event: m.Event, destination: str, kind: str) -> str:
+        mode = self.mode(destination, kind)
+        if isinstance(event, m.TradeClosed) and mode in (ON, SILENT):
+            least = self._wishes.min_pnl(self._owner(destination))
+            return DIGEST if abs(event.trade.net) < least else mode
+        return mode
+
+    def _route(self, event: m.Event, destination: str, kind: str, mode: str) -> Route:
+        return Route(
+            destination=self._streams.get((destination, STREAM_OF[kind]), destination),
+            lane=LANE_OF.get(kind, Lane.DIGEST),
+            silent=mode == SILENT,
+            thread=thread_of(event),
+            bundle="digest" if mode == DIGEST else "",
+            critical=kind in REQUIRED,
+        )
+
+    # --- what each chat prefers -----------------------------------------------------------------------------------
 
     def mode(self, destination: str, kind: str) -> str:
-        """What the chat chose, or the default. A kind that is required is on even if a database says off."""
+        """What the chat chose, or the default. A kind that is required is told at once in one place at least."""
         chosen = self._preferences.get((destination, kind), DEFAULTS.get(kind, ON))
-        return ON if chosen not in MODES or (chosen == OFF and kind in REQUIRED) else chosen
+        return chosen if chosen in MODES and self._may(destination, kind, chosen) else ON
+
+    def _may(self, destination: str, kind: str, mode: str) -> bool:
+        """What is required may be off where the same person is told in another place: it comes here too when that one
+        does not take it."""
+        if kind not in REQUIRED or mode in (ON, SILENT):
+            return True
+        mine = (d for d in self._destinations if d != destination and self._owner(d) == self._owner(destination))
+        return mode == OFF and any(self._preferences.get((d, kind), ON) in (ON, SILENT) for d in mine)
 
     def modes(self, destination: str) -> dict[str, str]:
         return {kind: self.mode(destination, kind) for kind in KINDS}
 
     def change(self, destination: str, kind: str, mode: str) -> str:
         """Returns the mode before. Raises ValueError for a kind, mode or pair of them that cannot be."""
-        if kind not in KINDS or mode not in MODES or (kind in REQUIRED and mode == OFF):
+        if kind not in KINDS or mode not in MODES or not self._may(destination, kind, mode):
             raise ValueError(f"alerts of kind {kind!r} cannot be {mode!r}")
         before = self.mode(destination, kind)
         self._preferences[destination, kind] = mode
         return before
+
+    # --- where it is told -----------------------------------------------------------------------------------------
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Those that are told anything."""
+        return tuple(self._destinations)
+
+    def add(self, destination: str) -> bool:
+        """False: it was one already."""
+        new = destination not in self._destinations
+        self._destinations[destination] = None
+        return new
+
+    def remove(self, destination: str) -> bool:
+        """False: it was none. What is queued for it already is still told."""
+        known = destination in self._destinations
+        self._destinations.pop(destination, None)
+        return known
+
+    def streams(self, destination: str) -> dict[str, str]:
+        """Where each of its streams goes: the destination itself, unless it was set otherwise."""
+        return {stream: self._streams.get((destination, stream), destination) for stream in STREAMS}
+
+    def set_stream(self, destination: str, stream: str, goes_to: str) -> str:
+        """`goes_to` "": back to the destination itself. Returns where it went before. Raises ValueError."""
+        if stream not in STREAMS:
+            raise ValueError(f"there is no stream {stream!r}")
+        before = self.streams(destination)[stream]
+        if goes_to in ("", destination):
+            self._streams.pop((destination, stream), None)
+        else:
+            self._streams[destination, stream] = goes_to
+        return before
+
+    def home(self, place: str) -> str:
+        """The destination whose stream is told in a place."""
+        if place in self._destinations:
+            return place
+        return next((home for (home, _), goes_to in self._streams.items() if goes_to == place), place)
+
+    def owner_of(self, place: str) -> str:
+        """Whose wishes hold in a place where alerts are told."""
+        return self._owner(self.home(place))
+
+
+def _loudness(route: Route) -> tuple[bool, bool]:
+    return route.bundle != "", route.silent

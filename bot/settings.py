@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trading.errors import BadSettings
@@ -52,6 +52,16 @@ class Settings(BaseSettings):
         (), validation_alias="TELEGRAM_ALLOWED_USERS"
     )
     telegram_base_url: str | None = Field(None, validation_alias="TELEGRAM_BASE_URL")  # tests only
+    discord_token: SecretStr | None = Field(None, validation_alias="DISCORD_BOT_TOKEN")
+    discord_guild: int | None = Field(None, validation_alias="DISCORD_GUILD_ID", gt=0)
+    # Where alerts go; None: to each user himself.
+    discord_channel: int | None = Field(None, validation_alias="DISCORD_CHANNEL_ID", gt=0)
+    discord_users: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_user_ids)] = Field(
+        (), validation_alias="DISCORD_ALLOWED_USERS"
+    )
+    discord_api_base: str | None = Field(None, validation_alias="DISCORD_API_BASE")  # tests only
+    discord_gateway_url: str | None = Field(None, validation_alias="DISCORD_GATEWAY_URL")  # tests only
+    heartbeat_url: SecretStr | None = Field(None, validation_alias="GAVEL_HEARTBEAT_URL")
 
     @field_validator("mode")
     @classmethod
@@ -83,17 +93,49 @@ class Settings(BaseSettings):
             raise ValueError('a bot token looks like "123456:ABC..."')
         return value
 
-    @field_validator("telegram_base_url")
+    @field_validator("discord_token")
     @classmethod
-    def _loopback(cls, value: str | None) -> str | None:
+    def _discord_token(cls, value: SecretStr | None) -> SecretStr | None:
+        secret = value.get_secret_value() if value else "x.y.z"
+        if secret.split() != [secret] or not all(secret.split(".")) or secret.count(".") != 2:
+            raise ValueError("a bot token has three parts with dots between them")
+        return value
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _heartbeat(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_web(value.get_secret_value()):
+            raise ValueError("an address that begins with http:// or https:// is expected")
+        return value
+
+    @field_validator("telegram_base_url", "discord_api_base", "discord_gateway_url")
+    @classmethod
+    def _loopback(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not _is_loopback(value):
-            raise ValueError("for tests: only a loopback address is taken, http://127.0.0.1:PORT/bot")
+            example = _LOOPBACK[str(info.field_name)]
+            raise ValueError(f"for tests: only a loopback address is taken, {example}")
         return value
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+_LOOPBACK = {
+    "telegram_base_url": "http://127.0.0.1:PORT/bot",
+    "discord_api_base": "http://127.0.0.1:PORT/api/v10",
+    "discord_gateway_url": "ws://127.0.0.1:PORT/",
+}
+
+
+def _is_web(url: str) -> bool:
     try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and url.split() == [url]
+    except ValueError:
+        return False
+
+
+def _is_loopback(url: str) -> bool:
+    host = ""
+    try:
+        host = urlsplit(url).hostname or ""
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"

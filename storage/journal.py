@@ -6,17 +6,19 @@ transaction that fails leaves nothing behind to be put right.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select
 
+from storage import tallies
 from storage.codec import from_json, from_row, to_json, to_row
 from storage.database import Database, upsert
-from storage.outbox import Delivery, Route
+from storage.mail import Delivery, Outgoing, Route
+from storage.outbox_rows import a_row, next_id
 from storage.tables import (
     CHAIN,
     DECISIONS,
@@ -65,14 +67,23 @@ class Remembered:
     told: frozenset[tuple[str, Symbol]]
 
 
+def _nobody(_: str) -> bool:
+    return False
+
+
 class SqlJournal:
-    """`route` says where an event is told. `wake`: callables that hear, on the loop, which destinations got mail."""
+    """`route` says where an event is told. Who wants to hear, on the loop, what was queued: `mail` gets the rows that
+    may be sent at once, `wake` the destinations of all. `claim`: whether somebody sends a row to a destination as soon
+    as it is committed; it is then `sending` from the start, and no second transaction stands between it and its chat.
+    """
 
     def __init__(self, database: Database, *, route: Callable[[Event], Sequence[Route]], wall: Clock) -> None:
         self._database = database
         self._route = route
         self._wall = wall
         self.wake: list[Callable[[frozenset[str]], None]] = []
+        self.mail: list[Callable[[Sequence[Outgoing]], None]] = []
+        self.claim: Callable[[str], bool] = _nobody
 
     async def commit(self, events: Sequence[Event], states: Sequence[State] = ()) -> None:
         """Raises JournalUnwritable, or BadRecord for a decision or fill that is there already: nothing was written."""
@@ -82,18 +93,24 @@ class SqlJournal:
         routes = [self._route(event) for event in events]
         queued_at = self._wall.now()
         told = frozenset(route.destination for each in routes for route in each)
+        at_once = {route.destination for each in routes for route in each if not route.bundle}
+        claimed = frozenset(filter(self.claim, at_once))
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[Outgoing]:
             head = _append(connection, events)
-            _index(connection, events, head - len(events) + 1)
+            first = head - len(events) + 1
+            _index(connection, events, first)
             _store(connection, states, head)
-            _queue(connection, routes, head - len(events) + 1, queued_at)
+            mail = [(first + n, event, route) for n, event in enumerate(events) for route in routes[n]]
+            return _queue(connection, mail, queued_at, claimed)
 
-        await self._database.write(work, then=lambda _: self._tell(told))
+        await self._database.write(work, then=lambda rows: self._tell(rows, told))
 
-    def _tell(self, destinations: frozenset[str]) -> None:
-        for hear in self.wake if destinations else ():
-            hear(destinations)
+    def _tell(self, rows: Sequence[Outgoing], destinations: frozenset[str]) -> None:
+        for hear in self.mail if rows else ():
+            hear(rows)
+        for wake in self.wake if destinations else ():
+            wake(destinations)
 
     async def load(self) -> Remembered | None:
         """What was there when the last process ended; None for a new desk. Raises BadRecord."""
@@ -184,30 +201,57 @@ def _decision_row(decision: Decision, seq: int) -> dict[str, Any]:
     }
 
 
-def _store(connection: Connection, states: Iterable[State], head: int) -> None:
+def _store(connection: Connection, states: Sequence[State], head: int) -> None:
     rows: dict[Table, Rows] = {table: [] for table in _TABLES.values()}
+    trades = {state.id: state for state in states if isinstance(state, Trade)}
     for state in states:
         if isinstance(state, Position) and state.quantity <= 0:
             raise ValueError(f"position {state.id} is closed: commit its Trade")
         extra = {"seq": head} if isinstance(state, Trade) else {}
         rows[_TABLES[type(state)]].append(to_row(state) | extra)
+    again = bool(trades) and tallies.counted(connection, list(trades))
     for table, found in rows.items():
         if found:
             upsert(connection, table, found)
-    if closed := [row["id"] for row in rows[TRADES]]:
-        connection.execute(delete(POSITIONS).where(POSITIONS.c.id.in_(closed)))
+    if trades:
+        connection.execute(delete(POSITIONS).where(POSITIONS.c.id.in_(trades)))
+        if again:
+            tallies.rebuild(connection)
+        else:
+            tallies.keep(connection, list(trades.values()))
 
 
-def _queue(connection: Connection, routes: Sequence[Sequence[Route]], first: int, at: datetime) -> None:
-    new = {"state": Delivery.PENDING.value, "attempts": 0, "queued_at": at, "next_try_at": at}
-    new |= {"reference": "", "error": ""}
+def _queue(
+    connection: Connection, mail: Sequence[tuple[int, Event, Route]], at: datetime, claimed: frozenset[str]
+) -> list[Outgoing]:
+    """A row for each (seq, event, route). Returns those that may be sent now, as they would be read back. Of those for
+    a destination that is `claimed`, the most urgent is being sent."""
+    if not mail:
+        return []
+    first = next_id(connection)
     rows = [
-        new | {"seq": seq, "destination": route.destination, "lane": int(route.lane), "silent": route.silent}
-        for seq, each in enumerate(routes, first)
-        for route in each
+        Outgoing(
+            id=id,
+            destination=route.destination,
+            lane=route.lane,
+            silent=route.silent,
+            event=event,
+            seq=seq,
+            queued_at=at,
+            state=Delivery.HELD if route.bundle else Delivery.PENDING,
+            thread=route.thread,
+            bundle=route.bundle,
+            critical=route.critical,
+        )
+        for id, (seq, event, route) in enumerate(mail, first)
     ]
-    if rows:
-        connection.execute(_INSERTS[OUTBOX], rows)
+    for destination in claimed:
+        mine = [row for row in rows if row.destination == destination and row.state is Delivery.PENDING]
+        if mine:
+            begun = min(mine, key=lambda row: (row.lane, row.id))
+            rows[begun.id - first] = replace(begun, state=Delivery.SENDING)
+    connection.execute(_INSERTS[OUTBOX], [a_row(row) for row in rows])
+    return [row for row in rows if row.state is not Delivery.HELD]
 
 
 # --- what is read back ---------------------------------------------------------------------------------------------

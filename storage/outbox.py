@@ -1,190 +1,144 @@
 """The outbox: one row for each event and destination, written with the event itself, delivered at least once.
 
 A row is `sending` before its request leaves, so that a crash in between is seen: after a restart it is pending again
-with its attempts counted, and the chat is asked by key whether it has shown it already. Times here are wall time.
+with its attempts counted, and the chat is asked by key whether it has shown it already. Rows of a bundle are `held`
+until they are told together as one card. Times here are wall time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum, StrEnum
-from typing import Any
+from functools import partial
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, select, update
-
-from storage.codec import from_json
+from storage import outbox_rows as rows
 from storage.database import Database
-from storage.tables import JOURNAL, OUTBOX
-from trading.errors import IllegalTransition
-from trading.messages import EVENTS, Event
+from storage.mail import (
+    DELIVERY_TRANSITIONS,
+    SUMMED,
+    Bundle,
+    DeadLetter,
+    Delivery,
+    Lane,
+    Outgoing,
+    Overdue,
+    Route,
+    Together,
+)
+from storage.tables import OUTBOX
 from trading.ports import Clock
 
-
-class Lane(IntEnum):
-    """What may overtake what: a lower lane goes first. Within a lane and a destination order is kept."""
-
-    RISK = 0
-    REPLY = 1
-    FILL = 2
-    DECISION = 3
-    DIGEST = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where an event is to be told, how urgently, and whether the phone stays quiet."""
-
-    destination: str  # "console:main", "telegram:12345"
-    lane: Lane
-    silent: bool = False
-
-
-class Delivery(StrEnum):
-    PENDING = "pending"
-    SENDING = "sending"  # a request may have left
-    SENT = "sent"
-    DEAD = "dead"  # this destination will never take it
-
-
-# The life of an outbox row. A step that is not here raises IllegalTransition.
-DELIVERY_TRANSITIONS: dict[Delivery, frozenset[Delivery]] = {
-    Delivery.PENDING: frozenset({Delivery.SENDING, Delivery.DEAD}),
-    Delivery.SENDING: frozenset({Delivery.SENT, Delivery.PENDING, Delivery.DEAD}),
-    Delivery.SENT: frozenset(),
-    Delivery.DEAD: frozenset(),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    id: int
-    destination: str
-    lane: Lane
-    silent: bool
-    event: Event
-    seq: int  # of the event in the journal
-    queued_at: datetime
-    attempts: int  # requests that may have left before this one
-    state: Delivery
-
-    @property
-    def key(self) -> str:
-        """Unique per message and the same after every restart."""
-        return f"{self.seq}:{self.destination}"
+__all__ = [
+    "DELIVERY_TRANSITIONS",
+    "SUMMED",
+    "Bundle",
+    "DeadLetter",
+    "Delivery",
+    "Lane",
+    "Outbox",
+    "Outgoing",
+    "Overdue",
+    "Route",
+    "Together",
+]
 
 
 class Outbox:
-    """Rows are added by the journal; this is what the delivery does with them. Every method is one transaction."""
+    """Rows are added by the journal; this is what the delivery does with them. Every method is one transaction, but
+    for `prune`. Each may raise JournalUnwritable or BadRecord."""
 
     def __init__(self, database: Database, wall: Clock) -> None:
         self._database = database
         self._wall = wall
 
+    # --- one row after the other ----------------------------------------------------------------------------------
+
     async def pending(self, destination: str, limit: int) -> list[Outgoing]:
-        """What may be sent now: by lane, then in order. A row that waits for a retry holds up its lane behind it."""
-        now = self._wall.now()
-        return await self._database.read(lambda connection: _pending(connection, destination, limit, now))
+        """What is to be sent next: by lane, then in order."""
+        return await self._database.read(partial(rows.pending, destination=destination, limit=limit))
 
     async def sending(self, ids: Sequence[int]) -> None:
         """Say before the request leaves that it may have left. Raises IllegalTransition."""
-        await self._step(ids, Delivery.SENDING, attempts=OUTBOX.c.attempts + 1)
+        await self._database.write(
+            partial(rows.step, ids=ids, to=Delivery.SENDING, values={"attempts": OUTBOX.c.attempts + 1})
+        )
 
     async def sent(self, id: int, reference: str) -> None:
         """`reference`: the platform's own name of the message, for later edits and replies."""
-        await self._step([id], Delivery.SENT, reference=reference, sent_at=self._wall.now(), error="")
+        await self.sent_all({id: reference})
 
     async def sent_all(self, references: Mapping[int, str]) -> None:
         """`sent` for many rows, id -> reference, in one transaction. Raises IllegalTransition: then for none."""
         now = self._wall.now()
-        await self._database.write(lambda connection: _sent_all(connection, references, now))
+        await self._database.write(partial(rows.sent_all, references=references, now=now))
 
-    async def retry(self, id: int, *, at: datetime, error: str) -> None:
-        await self._step([id], Delivery.PENDING, next_try_at=at, error=error)
+    async def sent_together(self, ids: Sequence[int], reference: str, bundle: str) -> None:
+        """They were told as one card of this bundle. It is nobody's thread: nothing will answer it."""
+        values = {"reference": reference, "sent_at": self._wall.now(), "error": "", "bundle": bundle}
+        await self._database.write(partial(rows.step, ids=ids, to=Delivery.SENT, values=values))
 
-    async def dead(self, id: int, error: str) -> None:
-        await self._step([id], Delivery.DEAD, error=error)
+    async def put_back(self, ids: Sequence[int], error: str) -> None:
+        """They were not sent: due again at once, those of a bundle with their bundle. It is the destination that
+        pauses, never a single row, so that nothing overtakes it."""
+        await self._database.write(partial(rows.put_back, ids=ids, error=error))
+
+    async def give_up(self, ids: Sequence[int], error: str) -> None:
+        values = {"error": error, "sent_at": self._wall.now()}
+        await self._database.write(partial(rows.step, ids=ids, to=Delivery.DEAD, values=values))
 
     async def unfinished(self) -> list[int]:
-        """At start: rows whose request may have left when the last process ended become pending again. Their ids."""
-        return await self._database.write(_recover)
+        """At start: rows whose request may have left when the last process ended are put back. Their ids."""
+        return await self._database.write(rows.recover)
 
     async def depth(self) -> dict[str, tuple[int, datetime]]:
-        """By destination: how many are not delivered yet, and since when the oldest waits."""
-        return await self._database.read(_depth)
+        """By destination: how many are not delivered yet, and since when the oldest waits. Not those that are held."""
+        return await self._database.read(rows.depth)
 
-    async def _step(self, ids: Sequence[int], to: Delivery, **values: Any) -> None:
-        await self._database.write(lambda connection: _step(connection, ids, to, values))
+    # --- many as one ----------------------------------------------------------------------------------------------
 
+    async def crowd(self, destination: str, limit: int, newest: int) -> Together | None:
+        """What waits there and may be told as one card, at most `limit` of it; None for nothing."""
+        return await self._database.read(partial(rows.crowd, destination=destination, limit=limit, newest=newest))
 
-_WAITING = OUTBOX.c.state == Delivery.PENDING.value
-_UNDELIVERED = OUTBOX.c.state.in_([Delivery.PENDING.value, Delivery.SENDING.value])
+    async def hold(self, ids: Sequence[int], bundle: str, until: datetime) -> None:
+        """Not now: `bundle` is told at `until`."""
+        values = {"bundle": bundle, "next_try_at": until}
+        await self._database.write(partial(rows.step, ids=ids, to=Delivery.HELD, values=values))
 
+    async def held(self) -> list[Bundle]:
+        """Every bundle of every destination."""
+        return await self._database.read(rows.held)
 
-def _pending(connection: Connection, destination: str, limit: int, now: datetime) -> list[Outgoing]:
-    mine = and_(_WAITING, OUTBOX.c.destination == destination)
-    held = (  # the first of each lane that is not due yet: nothing behind it may overtake it
-        select(OUTBOX.c.lane, func.min(OUTBOX.c.id).label("first"))
-        .where(mine, OUTBOX.c.next_try_at > now)
-        .group_by(OUTBOX.c.lane)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(OUTBOX, JOURNAL.c.kind, JOURNAL.c.body)
-        .join(JOURNAL, JOURNAL.c.seq == OUTBOX.c.seq)
-        .outerjoin(held, held.c.lane == OUTBOX.c.lane)
-        .where(mine, (held.c.first.is_(None)) | (OUTBOX.c.id < held.c.first))
-        .order_by(OUTBOX.c.lane, OUTBOX.c.id)
-        .limit(limit)
-    )
-    return [_outgoing(row) for row in rows.mappings()]
+    async def bundle(self, destination: str, bundle: str, limit: int, newest: int) -> Together | None:
+        """The oldest `limit` rows of a bundle; None for nothing."""
+        return await self._database.read(
+            partial(rows.bundle, destination=destination, name=bundle, limit=limit, newest=newest)
+        )
 
+    # --- threads, and what has gone wrong -------------------------------------------------------------------------
 
-def _outgoing(row: RowMapping) -> Outgoing:
-    return Outgoing(
-        id=row["id"],
-        destination=row["destination"],
-        lane=Lane(row["lane"]),
-        silent=row["silent"],
-        event=from_json(EVENTS[row["kind"]], row["body"]),
-        seq=row["seq"],
-        queued_at=row["queued_at"],
-        attempts=row["attempts"],
-        state=Delivery(row["state"]),
-    )
+    async def thread(self, destination: str, thread: str) -> str:
+        """The reference of a thread's first message there; "" where there is none."""
+        return await self._database.read(partial(rows.thread, destination=destination, thread=thread))
 
+    async def overdue(self, before: datetime) -> list[Overdue]:
+        """Critical rows that were queued before that and are not confirmed; not those that stand in for another."""
+        return await self._database.read(partial(rows.overdue, before=before))
 
-def _step(connection: Connection, ids: Sequence[int], to: Delivery, values: dict[str, Any]) -> None:
-    origins = [state.value for state, ways in DELIVERY_TRANSITIONS.items() if to in ways]
-    done = connection.execute(
-        update(OUTBOX).where(OUTBOX.c.id.in_(ids), OUTBOX.c.state.in_(origins)).values(state=to.value, **values)
-    )
-    if done.rowcount != len(set(ids)):
-        raise IllegalTransition(f"outbox rows {list(ids)}: not all can become {to}")
+    async def hand_over(self, row: Overdue, to: Sequence[str]) -> list[str]:
+        """Queue it for these destinations too. Returns those that did not have it yet."""
+        return await self._database.write(partial(rows.hand_over, row=row, to=to))
 
+    async def dead(self, n: int) -> list[DeadLetter]:
+        """Messages that were refused for good, the newest first."""
+        return await self._database.read(partial(rows.dead, n=n))
 
-def _sent_all(connection: Connection, references: Mapping[int, str], now: datetime) -> None:
-    if not references:
-        return
-    statement = (
-        update(OUTBOX)
-        .where(OUTBOX.c.id == bindparam("row"), OUTBOX.c.state == Delivery.SENDING.value)
-        .values(state=Delivery.SENT.value, reference=bindparam("told"), sent_at=now, error="")
-    )
-    done = connection.execute(statement, [{"row": id, "told": reference} for id, reference in references.items()])
-    if done.rowcount != len(references):
-        raise IllegalTransition(f"outbox rows {list(references)}: not all can become {Delivery.SENT}")
-
-
-def _recover(connection: Connection) -> list[int]:
-    ids = list(connection.scalars(select(OUTBOX.c.id).where(OUTBOX.c.state == Delivery.SENDING.value)))
-    _step(connection, ids, Delivery.PENDING, {})
-    return ids
-
-
-def _depth(connection: Connection) -> dict[str, tuple[int, datetime]]:
-    rows = connection.execute(
-        select(OUTBOX.c.destination, func.count(), func.min(OUTBOX.c.queued_at))
-        .where(_UNDELIVERED)
-        .group_by(OUTBOX.c.destination)
-    )
-    return {destination: (count, oldest) for destination, count, oldest in rows}
+    async def prune(self, before: datetime) -> int:
+        """Forget what was queued before that and is delivered, but for threads that are still open: their first
+        message is answered yet. Page by page, so that no transaction is long. Returns how many rows went."""
+        gone, after = 0, 0
+        while True:
+            page = await self._database.read(partial(rows.page, after=after, before=before))
+            if page.delivered:
+                gone += await self._database.write(partial(rows.forget, ids=page.delivered))
+            if page.last is None:
+                return gone
+            after = page.last

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Context, Decimal, Inexact, localcontext
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
@@ -12,17 +12,19 @@ from sqlalchemy import Connection, Row, Select, Table, exists, or_, select, text
 from storage.codec import from_json, from_row
 from storage.database import Database
 from storage.journal import chain_head
+from storage.lists import JOURNAL_ROWS, closed_in, last_audited, last_decisions, last_trades
+from storage.sums import EXACT, Sum, closed
 from storage.tables import DECISIONS, FILLS, JOURNAL, ORDERS, TRADES
+from storage.tallies import totals
 from trading.decision import Decision
-from trading.messages import EVENTS, AccessRefused, AlertsChanged, CommandRun, DecisionMade, Event
-from trading.model import ZERO, DecisionId, Fill, Order, Symbol, Trade
+from trading.messages import EVENTS, DecisionMade, Event
+from trading.model import DecisionId, Fill, Order, Symbol, Trade
 
 T = TypeVar("T")
 
 _SHORTEST = 3  # characters of an id that may stand for the whole
 _CANDIDATES = 5
-_AUDIT = [cls.__name__ for cls in (CommandRun, AccessRefused, AlertsChanged)]
-_EXACT = Context(prec=200, traps=[Inexact])  # a sum that would have to be rounded raises
+_LAST = "z" * 32  # behind every id that begins the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +72,10 @@ class Queries:
         return await self._database.read(partial(_decision, id_or_prefix=id_or_prefix))
 
     async def decisions(
-        self, n: int, symbol: str | None = None, outcomes: Collection[str] | None = None
+        self, n: int, symbol: str | None = None, outcomes: Collection[str] | None = None, *, skip: int = 0
     ) -> list[DecisionLine]:
-        """The last `n`, newest first."""
-        found = select(DECISIONS).order_by(DECISIONS.c.seq.desc()).limit(n)
-        if symbol is not None:
-            found = found.where(DECISIONS.c.symbol == symbol)
-        if outcomes is not None:
-            found = found.where(DECISIONS.c.outcome.in_(sorted(outcomes)))
-        return await self._rows(DecisionLine, found)
+        """The last `n` before the last `skip`, newest first."""
+        return await self._rows(DecisionLine, last_decisions(n, symbol, outcomes, skip=skip))
 
     async def outcomes(self, after: datetime) -> dict[tuple[datetime, Symbol], str]:
         """What was decided at each moment after this one on each instrument: "long", "short", "wait", "denied"."""
@@ -89,10 +86,11 @@ class Queries:
     async def trade(self, id_or_prefix: str) -> Trade | None:
         return await self._database.read(partial(_trade, id_or_prefix=id_or_prefix))
 
-    async def trades(self, n: int, since: datetime | None = None, until: datetime | None = None) -> list[Trade]:
-        """The last `n` closed in [since, until), newest first."""
-        found = _closed(select(TRADES), since, until)
-        return await self._rows(Trade, found.order_by(TRADES.c.seq.desc(), TRADES.c.id.desc()).limit(n))
+    async def trades(
+        self, n: int, since: datetime | None = None, until: datetime | None = None, *, skip: int = 0
+    ) -> list[Trade]:
+        """The last `n` before the last `skip` that closed in [since, until), newest first."""
+        return await self._rows(Trade, last_trades(n, since, until, skip=skip))
 
     async def all_trades(self) -> list[Trade]:
         """In the order in which they closed."""
@@ -121,10 +119,9 @@ class Queries:
         found = JOURNAL_ROWS.where(JOURNAL.c.kind == kind).order_by(JOURNAL.c.seq.desc()).limit(1)
         return next(iter(await self._events(found)), None)
 
-    async def audit(self, n: int) -> list[Event]:
-        """The last `n` commands and refusals of the surface, newest first."""
-        found = JOURNAL_ROWS.where(JOURNAL.c.kind.in_(_AUDIT)).order_by(JOURNAL.c.seq.desc()).limit(n)
-        return await self._events(found)
+    async def audit(self, n: int, *, skip: int = 0) -> list[Event]:
+        """The last `n` before the last `skip` of what people asked, were refused, and changed; newest first."""
+        return await self._events(last_audited(n, skip=skip))
 
     async def journal_size(self) -> int:
         """How many events there are."""
@@ -174,21 +171,11 @@ class Queries:
         return await self._database.read(look)
 
 
-JOURNAL_ROWS = select(JOURNAL.c.seq, JOURNAL.c.kind, JOURNAL.c.body, JOURNAL.c.hash)
-
-
 def _recorded(row: Row[tuple[object, ...]]) -> Recorded:
     return Recorded(seq=row.seq, hash=row.hash, event=from_json(EVENTS[row.kind], row.body))
 
 
-def _closed(
-    found: Select[tuple[object, ...]], since: datetime | None, until: datetime | None
-) -> Select[tuple[object, ...]]:
-    if since is not None:
-        found = found.where(TRADES.c.closed_at >= since)
-    if until is not None:
-        found = found.where(TRADES.c.closed_at < until)
-    return found
+# --- one ----------------------------------------------------------------------------------------------------------
 
 
 def _decision(connection: Connection, *, id_or_prefix: str) -> Decision | None:
@@ -213,10 +200,14 @@ def _whole_id(connection: Connection, table: Table, given: str) -> str | None:
         return given
     if len(given) < _SHORTEST:
         raise LookupError(f"{given!r} is too short: at least {_SHORTEST} characters of an id")
-    begun = select(table.c.id).where(table.c.id.startswith(given, autoescape=True))
-    found = connection.scalars(begun.order_by(table.c.seq.desc()).limit(_CANDIDATES + 1)).all()
+    # The range is for the index: LIKE alone would look at every id there is.
+    begun = select(table.c.id).where(
+        table.c.id.between(given, given + _LAST), table.c.id.startswith(given, autoescape=True)
+    )
+    found = connection.scalars(begun.limit(2)).all()
     if len(found) > 1:
-        raise LookupError(f"{given!r} could be {_candidates(found)}")
+        newest = begun.order_by((table.c.seq + 0).desc()).limit(_CANDIDATES + 1)  # + 0: not by the index of seq
+        raise LookupError(f"{given!r} could be {_candidates(connection.scalars(newest).all())}")
     return found[0] if found else None
 
 
@@ -225,18 +216,30 @@ def _candidates(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_CANDIDATES]) + (", ..." if len(ids) > _CANDIDATES else "")
 
 
+# --- sums ---------------------------------------------------------------------------------------------------------
+
+
 def _totals(connection: Connection, *, since: datetime | None) -> TradeTotals:
-    columns = select(TRADES.c.gross, TRADES.c.fees, TRADES.c.funding)
-    count = wins = 0
-    gross = fees = funding = won = lost = ZERO
-    with localcontext(_EXACT):
-        for row in connection.execute(_closed(columns, since, None)):
-            net = row.gross - row.fees + row.funding
-            count, gross, fees, funding = count + 1, gross + row.gross, fees + row.fees, funding + row.funding
-            if net > 0:
-                wins, won = wins + 1, won + net
-            else:
-                lost += net
-        return TradeTotals(
-            count=count, wins=wins, gross=gross, fees=fees, funding=funding, net=won + lost, won=won, lost=lost
-        )
+    """By the running sums of whole days; of a day that began before `since`, by its trades."""
+    every = Sum()
+    whole = since
+    if since is not None and since.time() != time():
+        whole = datetime.combine(since.date(), time(), UTC) + timedelta(days=1)
+        _add_trades(connection, every, since, whole)
+    for tally in totals(connection, "all", whole):
+        every.take(tally)
+    return TradeTotals(
+        count=every.trades,
+        wins=every.wins,
+        gross=every.gross,
+        fees=every.fees,
+        funding=every.funding,
+        net=EXACT.add(every.won, every.lost),
+        won=every.won,
+        lost=every.lost,
+    )
+
+
+def _add_trades(connection: Connection, every: Sum, since: datetime, until: datetime) -> None:
+    for row in connection.execute(closed_in(select(TRADES), since, until)).mappings():
+        every.add(closed(from_row(Trade, row), None))

@@ -1,7 +1,7 @@
 """What the database holds: dumb rows, one class a table. The desk's classes never appear here; `codec` goes between.
 
-`at` and its like are desk time, except in the three tables of the surface (outbox, confirmations, alert_prefs), which
-live by the wall clock: two equal runs give the same bytes everywhere else.
+`at` and its like are desk time, except in the tables of the surface (outbox, confirmations, alert_prefs and those of
+people and places), which live by the wall clock: two equal runs give the same bytes everywhere else.
 """
 
 from datetime import UTC, datetime
@@ -65,6 +65,8 @@ def _number(*, key: bool = False) -> Any:
 
 
 _FOLLOWED = text("kind != 'DecisionMade'")
+_THREADED = text("thread != ''")
+_CRITICAL = text("critical")
 
 
 class JournalRow(SQLModel, table=True):
@@ -105,7 +107,11 @@ class DecisionRow(SQLModel, table=True):
     outcome: str = _text()
     action: str = _text()
     confidence: int = _number()
-    __table_args__ = (UniqueConstraint("seq", name="uq_decisions_seq"),)
+    __table_args__ = (
+        UniqueConstraint("seq", name="uq_decisions_seq"),
+        Index("ix_decisions_symbol", "symbol", "seq"),
+        Index("ix_decisions_outcome", "outcome", "seq"),
+    )
 
 
 class OrderRow(SQLModel, table=True):
@@ -210,6 +216,7 @@ class TradeRow(SQLModel, table=True):
     playbook: str = _text()
     leverage: int = _number()
     seq: int = _number()
+    __table_args__ = (Index("ix_trades_seq", "seq", "id"),)
 
 
 class DeskRow(SQLModel, table=True):
@@ -243,10 +250,18 @@ class DeskRow(SQLModel, table=True):
     amendments: str = _text()
     version: int = _number()
     beside: str = _text()
+    locks: str = _text()
+    flattened_at: datetime | None = _time(null=True)
+    summed: str = _text()
 
 
 class OutboxRow(SQLModel, table=True):
-    """One event on its way to one destination. Wall time."""
+    """One event on its way to one destination. Wall time.
+
+    `thread`: the decision it belongs to, so that a trade's messages answer one another. `bundle`: the rows of one are
+    held, and told together as one card; "digest" at the hour that its reader wishes, others at `next_try_at`.
+    `critical`: told on the other platform too when this one does not take it in time; there it has `instead_of`.
+    """
 
     __tablename__ = "outbox"
     id: int | None = Field(default=None, sa_type=Integer, primary_key=True)
@@ -261,14 +276,25 @@ class OutboxRow(SQLModel, table=True):
     sent_at: datetime | None = _time(null=True)
     reference: str = _text()
     error: str = _text()
+    thread: str = _text()
+    bundle: str = _text()
+    critical: bool
+    instead_of: str = _text()
     __table_args__ = (
         UniqueConstraint("seq", "destination", name="uq_outbox_seq_destination"),
         Index("ix_outbox_queue", "state", "destination", "lane", "id"),
+        Index("ix_outbox_critical", "state", "queued_at", sqlite_where=_CRITICAL, postgresql_where=_CRITICAL),
+        Index("ix_outbox_thread", "thread", "destination", sqlite_where=_THREADED, postgresql_where=_THREADED),
     )
 
 
 class ConfirmationRow(SQLModel, table=True):
-    """A question that waits for one tap of its owner. Wall time. `outcome` is "confirmed" or "cancelled" once used."""
+    """A question that waits for one answer. Wall time. `outcome` is "confirmed" or "cancelled" once used.
+
+    `owner`: the person who was asked; with `others`, the one person who may not answer. `code`: what has to be typed
+    with it. `quoted`: mark and size as they were shown. `destination` and `reference`: where it stands, so that it can
+    be greyed out when it is over; `greyed`: that has been done.
+    """
 
     __tablename__ = "confirmations"
     token: str = _text(key=True)
@@ -281,6 +307,12 @@ class ConfirmationRow(SQLModel, table=True):
     used_at: datetime | None = _time(null=True)
     used_by: str = _text()
     outcome: str = _text()
+    code: str = _text()
+    quoted: str = _text()
+    others: bool
+    destination: str = _text()
+    reference: str = _text()
+    greyed: bool
 
 
 class AlertPrefRow(SQLModel, table=True):
@@ -288,6 +320,130 @@ class AlertPrefRow(SQLModel, table=True):
     destination: str = _text(key=True)
     kind: str = _text(key=True)
     mode: str = _text()
+
+
+class PersonRow(SQLModel, table=True):
+    """Who may use the desk. `source`: "environment" (only the environment can remove him) or "chat". Wall time."""
+
+    __tablename__ = "people"
+    id: str = _text(key=True)
+    name: str = _text()
+    role: int = _number()
+    source: str = _text()
+    added_by: str = _text()
+    added_at: datetime = _time()
+
+
+class AccountRow(SQLModel, table=True):
+    """One of a person's accounts: "telegram:7", "discord:123". Wall time."""
+
+    __tablename__ = "accounts"
+    key: str = _text(key=True)
+    person: str = _text(index=True)
+    added_at: datetime = _time()
+
+
+class WishRow(SQLModel, table=True):
+    """How somebody, or a shared place, wants things told: zone, quiet hours, ... Wall time."""
+
+    __tablename__ = "wishes"
+    owner: str = _text(key=True)
+    wish: str = _text(key=True)
+    value: str = _text()
+    by: str = _text()
+    at: datetime = _time()
+
+
+class DestinationRow(SQLModel, table=True):
+    """Places that were told in the chat to be, or not to be, a destination of alerts. Wall time."""
+
+    __tablename__ = "destinations"
+    destination: str = _text(key=True)
+    active: bool
+    by: str = _text()
+    at: datetime = _time()
+
+
+class StreamRow(SQLModel, table=True):
+    """Where a stream of a destination's alerts goes: to a topic, a thread, another channel. Wall time."""
+
+    __tablename__ = "streams"
+    destination: str = _text(key=True)
+    stream: str = _text(key=True)
+    goes_to: str = _text()
+    by: str = _text()
+    at: datetime = _time()
+
+
+class PinRow(SQLModel, table=True):
+    """The status card of a destination: its message, and what it says. Wall time."""
+
+    __tablename__ = "pins"
+    destination: str = _text(key=True)
+    reference: str = _text()
+    body: str = _text()
+    at: datetime = _time()
+
+
+class PulseRow(SQLModel, table=True):
+    """When the database was last found to take a write, one row. Wall time."""
+
+    __tablename__ = "pulse"
+    id: int = _number(key=True)
+    at: datetime = _time()
+
+
+class TallyRow(SQLModel, table=True):
+    """Running exact sums over closed trades, kept up with each of them. Desk time.
+
+    `dimension` and `key`: ("all", ""), ("pair", "BTC"), ("exit", "take profit"), ("playbook", "desk"),
+    ("persona", "flow with"), ... `day`: the UTC day of closing "2026-01-05", or "" for all days.
+    """
+
+    __tablename__ = "tallies"
+    dimension: str = _text(key=True)
+    key: str = _text(key=True)
+    day: str = _text(key=True)
+    trades: int = _number()
+    wins: int = _number()
+    gross: Decimal = _money()
+    fees: Decimal = _money()
+    funding: Decimal = _money()
+    won: Decimal = _money()
+    lost: Decimal = _money()
+    r: Decimal = _money()
+
+
+class CurveRow(SQLModel, table=True):
+    """Equity by closed trades over one UTC day that closed any. Desk time.
+
+    `high` to `fall_until` are within the day, so that days can be joined to any window, see trading/performance.py;
+    `peak` to `ever_until` are from the desk's beginning until the end of the day. A high is dated by the last time it
+    was reached, a low by the first. A fall is a fraction of its peak; all of it is null where equity did not fall.
+    """
+
+    __tablename__ = "curve"
+    day: str = _text(key=True)
+    opened_at: datetime = _time()  # of the trade that closed first
+    equity: Decimal = _money()  # after the last one
+    high: Decimal = _money()
+    high_at: datetime = _time()
+    low: Decimal = _money()
+    low_at: datetime = _time()
+    fall_fraction: Decimal | None = _money(null=True)
+    fall_peak: Decimal | None = _money(null=True)
+    fall_low: Decimal | None = _money(null=True)
+    fall_since: datetime | None = _time(null=True)
+    fall_until: datetime | None = _time(null=True)
+    peak: Decimal = _money()
+    peak_at: datetime = _time()
+    bottom: Decimal = _money()
+    bottom_at: datetime = _time()
+    ever_fraction: Decimal | None = _money(null=True)
+    ever_peak: Decimal | None = _money(null=True)
+    ever_low: Decimal | None = _money(null=True)
+    ever_since: datetime | None = _time(null=True)
+    ever_until: datetime | None = _time(null=True)
 
 
 METADATA = SQLModel.metadata
@@ -303,3 +459,12 @@ DESK: Table = METADATA.tables["desk"]
 OUTBOX: Table = METADATA.tables["outbox"]
 CONFIRMATIONS: Table = METADATA.tables["confirmations"]
 ALERT_PREFS: Table = METADATA.tables["alert_prefs"]
+PEOPLE: Table = METADATA.tables["people"]
+ACCOUNTS: Table = METADATA.tables["accounts"]
+WISHES: Table = METADATA.tables["wishes"]
+DESTINATIONS: Table = METADATA.tables["destinations"]
+STREAMS: Table = METADATA.tables["streams"]
+PINS: Table = METADATA.tables["pins"]
+PULSE: Table = METADATA.tables["pulse"]
+TALLIES: Table = METADATA.tables["tallies"]
+CURVE: Table = METADATA.tables["curve"]

@@ -11,6 +11,7 @@ from trading.exit_plan import ExitPlan, Partial, Rebalance, Regime, TimeLimits, 
 from trading.exits import Look
 from trading.market.correlation import Correlations
 from trading.market.outlook import Outlook
+from trading.messages import EnterPair, Quoted
 from trading.model import (
     ClientId,
     DecisionId,
@@ -36,6 +37,7 @@ from trading.risk.expectancy import Evidence as Results
 from trading.risk.expectancy import risk_fraction
 from trading.risk.facts import Facts
 from trading.risk.portfolio import Exposure, Portfolio
+from trading.state import PairLock
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 BTC = Symbol("BTC/USDT:USDT")
@@ -230,6 +232,17 @@ def a_portfolio(playbook: Playbook, equity: str | Decimal = "10000", *exposures:
         policy=policy,
         rebalance=Rebalance(net=r.net, positions=r.positions, budget=policy.budget * cap) if r else None,
     )
+
+
+def a_lock(direction: Direction | None = None, **changes: Any) -> PairLock:
+    made = PairLock(symbol=BTC, direction=direction, until=None, by="the owner", at=NOW)
+    return replace(made, **changes)
+
+
+def asked_for(direction: Direction = Direction.LONG, *, at: str | None = None) -> EnterPair:
+    """An entry by hand; `at`: the mark as it was shown."""
+    quoted = Quoted(mark=D(at)) if at else None
+    return EnterPair(symbol=BTC, direction=direction, by="the owner", quoted=quoted)
 
 
 def some_facts(**changes: Any) -> Facts:

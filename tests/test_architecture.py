@@ -28,6 +28,8 @@ JOURNEY = [
     "risk.expectancy",
     "messages",
     "state",
+    "locks",
+    "periods",
     "settings",
     "ports",
     "market.series",
@@ -70,12 +72,15 @@ JOURNEY = [
     "shadowing",
     "sentry",
     "situation",
+    "summing",
     "cycle",
     "digest",
     "status",
+    "setting_lines",
     "showing",
     "viewing",
     "thinking",
+    "by_hand",
     "control",
     "desk",
 ]
@@ -104,6 +109,9 @@ PURE = [
     "market.regime",
     "exit_plan",
     "state",
+    "locks",
+    "periods",
+    "setting_lines",
     "lessons",
     "shadow",
     "settings",
@@ -198,7 +206,7 @@ def test_only_bootstrap_sees_all_three_rooms() -> None:
     """Chats and commands reach storage through ports; who builds the pieces is one file."""
     builders = {"storage.database", "storage.journal"}
     for name, path in modules("bot").items():
-        if name not in {"bootstrap", "__main__", "cli.journal"}:
+        if name not in {"memory", "__main__", "cli.journal"}:
             assert not imports(path) & builders, f"bot/{name} builds storage"
 
 

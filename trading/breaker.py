@@ -51,6 +51,7 @@ __all__ = [
     "Tripwire",
     "describe",
     "effects",
+    "end_override",
     "in_force",
     "limits",
     "override",
@@ -251,6 +252,15 @@ def override(state: BreakerState, level: Level, *, now: datetime, until: datetim
     if until <= now:
         raise IllegalTransition(f"an override until {until.isoformat()} is over already")
     return replace(state, override=Override(level=level, until=until, by=by))
+
+
+def end_override(state: BreakerState, now: datetime, by: str) -> tuple[BreakerState, OverrideEnded]:
+    """Back to what is measured. Raises IllegalTransition when no override runs."""
+    require_utc(now)
+    override = state.override
+    if override is None or now >= override.until:
+        raise IllegalTransition("no override of the breaker is in force")
+    return replace(state, override=None), OverrideEnded(at=now, override=override, why=f"ended by {by}")
 
 
 # --- what it means --------------------------------------------------------------------------------------------------

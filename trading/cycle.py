@@ -14,11 +14,11 @@ from trading.decision import Abstention, Action, Approved, Decision, Denied, Opi
 from trading.errors import JournalUnwritable, NoEvidence
 from trading.exit_plan import ExitPlan
 from trading.identity import client_id, decision_id
-from trading.judge import judge
+from trading.judge import by_hand, judge
 from trading.market.outlook import Outlook, Outlooks
 from trading.market.series import exact, from_ms
 from trading.market.snapshot import Snapshot, Snapshots
-from trading.messages import DecisionMade, Event, OrderIntended, ShadowOpened
+from trading.messages import BY_HAND, DecisionMade, EnterPair, Event, OrderIntended, ShadowOpened
 from trading.model import DecisionId, Leg, Order, OrderKind, Position, Symbol, base_of
 from trading.personas.panel import Persona, convene
 from trading.playbook import Phase, Playbook, span_text
@@ -44,6 +44,16 @@ class Heard:
     outlook: Outlook
     opinions: tuple[Opinion | Abstention, ...]
     verdict: Verdict
+    asked: EnterPair | None = None  # by a person, who has chosen the side
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a round decides under."""
+
+    trigger: str
+    phase: Phase | None
+    frozen: Callable[[], str]
 
 
 class Cycle:
@@ -81,19 +91,35 @@ class Cycle:
         heard = await self._listen([s for s in symbols if self._concerns(s)])
         heard = await self._news(heard, trigger)
         heard.sort(key=lambda h: -h.verdict.confidence)  # slots go to the strongest verdicts first
+        moment = Moment(trigger, phase, frozen)
+        return await self._come_to([(self._id(h.snapshot, trigger), h) for h in heard], moment)
+
+    async def by_hand(self, asked: EnterPair, *, phase: Phase | None, frozen: Callable[[], str]) -> Round:
+        """Decide on what a person asks for: the panel is heard and recorded, the side is his, the gate has the last
+        word. An instrument that is taken, or not of the universe, is the gate's business too.
+
+        Raises NoEvidence where there is no fresh bar, JournalUnwritable as `run` does.
+        """
+        heard = await self._ask(self.market.snapshot(asked.symbol))
+        verdict = by_hand(heard.verdict, asked.direction, asked.by, self.playbook.judge)
+        heard = replace(heard, verdict=verdict, asked=asked)
+        return await self._come_to([(await self._next_id(heard.snapshot), heard)], Moment(BY_HAND, phase, frozen))
+
+    async def _come_to(self, heard: Sequence[tuple[DecisionId, Heard]], moment: Moment) -> Round:
+        """Pass the gate, write down what it says, hand the entries on."""
         decisions: list[Decision] = []
         intents: list[Order] = []
         shadows: list[Position] = []  # what nothing but its expectancy keeps out: never sent, followed on paper
-        for h in heard:
-            decision = self._decide(h, trigger, phase=phase, frozen=frozen())
+        for id, h in heard:
+            decision = self._decide(id, h, moment)
             decisions.append(decision)
             match decision.gate:
                 case Approved(plan=plan):
-                    orders = self._orders(decision, plan, self._exit_plan(h, plan, phase))
+                    orders = self._orders(decision, plan, self._exit_plan(h, plan, moment.phase))
                     self.book.reserve(orders)  # at once, before anything is awaited: two entries never share a slot
                     intents += orders
                 case Denied(would=Plan() as plan) if plan.symbol not in {p.symbol for p in self.book.state.shadow}:
-                    orders = self._orders(decision, plan, self._exit_plan(h, plan, phase))
+                    orders = self._orders(decision, plan, self._exit_plan(h, plan, moment.phase))
                     shadows.append(self._shadow(orders[0]))
         await self._write(decisions, intents, shadows)
         return Round(decisions=tuple(decisions), entries=tuple(o for o in intents if o.leg is Leg.ENTRY))
@@ -132,42 +158,43 @@ class Cycle:
     def _id(self, snapshot: Snapshot, trigger: str) -> DecisionId:
         return decision_id(self.book.state.desk, self.playbook.name, snapshot.symbol, snapshot.at, trigger)
 
-    def _decide(
-        self,
-        heard: Heard,
-        trigger: str,
-        *,
-        phase: Phase | None,
-        frozen: str,
-    ) -> Decision:
+    async def _next_id(self, snapshot: Snapshot) -> DecisionId:
+        """A person may ask more than once in one moment of the market; each time is another decision."""
+        number = 1
+        while await self.book.journal.known([self._id(snapshot, f"{BY_HAND} {number}")]):
+            number += 1
+        return self._id(snapshot, f"{BY_HAND} {number}")
+
+    def _decide(self, decision: DecisionId, heard: Heard, moment: Moment) -> Decision:
         """The record of one decision, its gate's answer included."""
         snapshot, verdict = heard.snapshot, heard.verdict
-        decision = self._id(snapshot, trigger)
         waits = verdict.action is Action.WAIT
         return Decision(
             id=decision,
             symbol=snapshot.symbol,
             at=snapshot.at,
-            trigger=trigger,
+            trigger=moment.trigger,
             playbook=self.playbook.name,
             playbook_hash=self.playbook.hash,
-            phase=_name(phase),
+            phase=_name(moment.phase),
             seen=_seen(snapshot, heard.outlook),
             opinions=heard.opinions,
             weights=self.weights[snapshot.symbol],
             verdict=verdict,
-            gate=None if waits else self._gate(decision, heard, phase=phase, frozen=frozen),
+            gate=None if waits else self._gate(decision, heard, moment),
+            by=heard.asked.by if heard.asked else "",
         )
 
-    def _gate(self, decision: DecisionId, heard: Heard, *, phase: Phase | None, frozen: str) -> Approved | Denied:
+    def _gate(self, decision: DecisionId, heard: Heard, moment: Moment) -> Approved | Denied:
         direction = heard.verdict.action.direction
         facts = self.situation.facts(
             heard.snapshot,
             heard.outlook,
             confidence=heard.verdict.confidence,
             invalidation=nearest_invalidation(heard.opinions, direction),
-            phase=phase,
-            frozen=frozen,
+            phase=moment.phase,
+            frozen=moment.frozen(),
+            asked=heard.asked,
         )
         draft = partial(plan_entry, direction=direction, desk=self.book.state.desk, decision=decision)
         return judge_entry(draft, facts)
@@ -230,8 +257,9 @@ class Cycle:
         events: list[Event] = [DecisionMade(at=now, decision=d) for d in decisions]
         events += [OrderIntended(at=now, order=o) for o in intents]
         events += [ShadowOpened(at=now, position=p) for p in shadows]
+        idle = not intents and not shadows and not any(d.by for d in decisions)
         try:
-            await self.book.commit(events, intents, idle=not intents and not shadows)
+            await self.book.commit(events, intents, idle=idle)
         except (JournalUnwritable, asyncio.CancelledError):
             self.book.release(intents)
             raise

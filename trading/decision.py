@@ -159,12 +159,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The record. From it alone the verdict can be computed again."""
+    """The record. From it alone the verdict can be computed again (`judge.rejudged`)."""
 
     id: DecisionId
     symbol: Symbol
     at: datetime
-    trigger: str  # "schedule", "after close"
+    trigger: str  # "schedule", "after close", "by hand"
     playbook: str
     playbook_hash: str
     phase: str
@@ -173,6 +173,7 @@ class Decision:
     weights: dict[str, int]  # thousandths, of the personas that exist for this instrument
     verdict: Verdict
     gate: Approved | Denied | None  # None: the judge said WAIT and no gate was asked
+    by: str = ""  # the person who has chosen the side; "": the judge has
 
     @property
     def approved(self) -> bool:

@@ -18,7 +18,6 @@ from trading.execution import Execution
 from trading.lanes import Lanes
 from trading.market.snapshot import Snapshots
 from trading.messages import (
-    AmendPhase,
     Command,
     DataEnded,
     DataGap,
@@ -28,10 +27,9 @@ from trading.messages import (
     DeskStopped,
     Event,
     OrderReport,
+    SumPeriod,
     SumWaits,
     Sweep,
-    Undo,
-    UsePlaybook,
     VenueUpdate,
 )
 from trading.model import ExitReason, Position, Quote, Symbol
@@ -41,12 +39,14 @@ from trading.ports import Clock, Journal, Venue
 from trading.reconcile import Reconciler
 from trading.running import Arm, Running
 from trading.sentry import Sentry
-from trading.settings import BY_DATES, Load, Row
+from trading.setting_lines import setting_lines
+from trading.settings import BY_DATES, Alter, Load, Row
 from trading.shadowing import Shadowing
 from trading.showing import self_check, status_of
 from trading.state import DeskState
-from trading.status import DeskStatus
+from trading.status import DeskStatus, SettingLine
 from trading.stopwatch import TimedVenue
+from trading.summing import Summing
 from trading.thinking import Thinking
 from trading.watch import Watch
 
@@ -88,14 +88,7 @@ class Desk:
             every=self.playbook.schedule.watch_every,
         )
         self.shadowing = Shadowing(book=book, watch=self.watch)
-        self.control = Control(
-            book=book,
-            running=running,
-            sentry=self.sentry,
-            execution=self.execution,
-            lanes=self.lanes,
-            look=self._look,
-        )
+        self.summing = Summing(book=book, market=market)
         self.thinking = Thinking(
             book=book,
             running=running,
@@ -106,6 +99,15 @@ class Desk:
             look=self._look,
             frozen=lambda: self.frozen,
             failed=self._on_fault,
+        )
+        self.control = Control(
+            book=book,
+            running=running,
+            sentry=self.sentry,
+            execution=self.execution,
+            lanes=self.lanes,
+            thinking=self.thinking,
+            look=self._look,
         )
         self.waits = self.thinking.waits
         running.followers.append(self._follow)
@@ -289,6 +291,8 @@ class Desk:
             case SumWaits():
                 await self.thinking.sum_waits()
                 return "summed"
+            case SumPeriod():
+                return await self.summing.tell(weekly=command.weekly)
             case Sweep():
                 await self._sweep()
                 return "swept"
@@ -296,7 +300,8 @@ class Desk:
                 return await self.control.obey(command)
 
     async def _sweep(self) -> None:
-        """Reconcile with the venue; a phase that began by its date is noticed here too."""
+        """Reconcile with the venue; a phase that began by its date is noticed here too, and a lock that is over."""
+        self.control.forget_locks()
         await self.lanes.settle()
         await self.reconciler.run()
         if self.book.writable is not None and not self.book.writable.ok:
@@ -304,9 +309,13 @@ class Desk:
         self.on_time()
         await self.running.tell_phase(BY_DATES)
 
-    def changes(self, command: AmendPhase | Undo | UsePlaybook) -> tuple[Row, ...]:
+    def changes(self, command: Alter) -> tuple[Row, ...]:
         """What a command would change: (setting, before, after). Raises Misuse with the reason when it cannot be."""
         return self.running.worked_out(command).rows
+
+    def settings(self) -> tuple[SettingLine, ...]:
+        """Every setting of the running playbook, in the order of its file."""
+        return setting_lines(file=self.running.file, playbook=self.playbook, state=self.book.state)
 
     async def tell(self, *events: Event) -> None:
         """Journal what the surface did: its audit is part of the same record."""

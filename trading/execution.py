@@ -44,6 +44,8 @@ LOOK_FOR = timedelta(seconds=30)  # how long an order of unknown outcome is look
 
 _UNSENT = (OrderStatus.UNKNOWN, OrderStatus.INTENDED)
 _GUARDS = (Leg.STOP, Leg.TARGET)
+# What closed all that was left although only a part was asked for; a close for a part is a person's.
+_UNASKED = {Leg.PARTIAL: ExitReason.PARTIAL, Leg.CLOSE: ExitReason.MANUAL}
 
 
 class Execution:
@@ -57,6 +59,7 @@ class Execution:
         # What others ask for by its name here is done there.
         self.send, self.withdraw = self._sending.send, self._sending.withdraw
         self.close, self.close_now, self.reduce = self._leaving.close, self._leaving.close_now, self._leaving.reduce
+        self.take, self.reducing = self._leaving.take, self._leaving.reducing
         self.move_stop, self.doubt = self._guarding.move_stop, self._guarding.doubt
 
     # --- what the venue tells -----------------------------------------------------------------------------------
@@ -140,8 +143,7 @@ class Execution:
                 left = replace(left, closing=reason, closing_note=note)
             await self.book.commit([event], [filled, left], exit=True)
             return
-        own = ExitReason.PARTIAL if order.leg is Leg.PARTIAL else ExitReason.VENUE
-        why = reason or position.closing or own
+        why = reason or position.closing or _UNASKED.get(order.leg, ExitReason.VENUE)
         words = note if reason or not position.closing else position.closing_note
         trade = ledger.closed(position, fill, reason=why, note=words)
         await self._book_trade(trade, [event], [filled])
@@ -205,6 +207,15 @@ class Execution:
             return
         event = FundingPaid(at=self._now, payment=payment, position_id=position.id)
         await self.book.commit([event], [ledger.funded(position, payment)], exit=True)
+
+    async def recall(self, symbol: Symbol) -> None:
+        """Ask the venue to take back what it has of entries. What fills all the same is told like any other fill."""
+        for order in self.book.orders_on(symbol):
+            if order.leg is Leg.ENTRY and order.status is not OrderStatus.INTENDED:
+                try:
+                    await self.venue.cancel(symbol, order.client_id)
+                except (Transient, UnknownOutcome) as error:
+                    log.warning("entry %s is not taken back: %s", order.client_id, error)
 
     # --- what needs a second look -------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trading.decision import MICRO, Abstention, Action, Opinion, Tally, Verdict, shown
+from trading.decision import MICRO, Abstention, Action, Decision, Opinion, Tally, Verdict, shown
+from trading.model import Direction
 from trading.playbook import JudgePolicy, Quorum
 
 
@@ -92,6 +93,26 @@ def judge(opinions: Sequence[Opinion | Abstention], weights: Mapping[str, int], 
     if s.side and s.confidence >= int(policy.min_confidence * MICRO):
         return Verdict(action=lead, confidence=s.confidence, reason=_for_entry(tally, policy), tally=tally)
     return Verdict(action=Action.WAIT, confidence=s.confidence, reason=_for_waiting(tally, policy), tally=tally)
+
+
+def by_hand(heard: Verdict, direction: Direction, by: str, policy: JudgePolicy) -> Verdict:
+    """A person's side in place of the judge's. Nobody has measured how sure he is, so it counts as just confident
+    enough to trade: it is sized like the weakest verdict that may, and the breaker's THROTTLE asks for more than that.
+    """
+    return Verdict(
+        action=Action(direction.value),
+        confidence=int(policy.min_confidence * MICRO),
+        reason=f"{direction.value} by hand, {by}; the judge said {heard.action.value}: {heard.reason}",
+        tally=heard.tally,
+    )
+
+
+def rejudged(decision: Decision, policy: JudgePolicy) -> Verdict:
+    """The verdict again, from the record alone; `policy` may be another than it was made under."""
+    heard = judge(decision.opinions, decision.weights, policy)
+    if not decision.by:
+        return heard
+    return by_hand(heard, decision.verdict.action.direction, decision.by, policy)
 
 
 def _points(strength: int) -> str:

@@ -5,11 +5,13 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 
+from trading.errors import Misuse
 from trading.model import Symbol
 
 log = logging.getLogger(__name__)
 
 Job = Callable[[], Awaitable[None]]
+STOPPED = "The desk has stopped."
 
 
 class Lanes:
@@ -23,9 +25,14 @@ class Lanes:
         self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._waited_for: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     def post(self, symbol: Symbol, job: Job, *, urgent: bool = True) -> None:
-        """Queue a job. `urgent`: before the ones that are not (exits and fills before entries)."""
+        """Queue a job. `urgent`: before the ones that are not (exits and fills before entries). Once the lanes are
+        closed nothing runs any more."""
+        if self._closed:
+            return
         if symbol not in self._queues:
             self._queues[symbol] = asyncio.PriorityQueue()
             self._workers.append(asyncio.create_task(self._work(symbol), name=f"lane {symbol}"))
@@ -35,17 +42,24 @@ class Lanes:
 
     async def run(self, symbol: Symbol, job: Job) -> None:
         """Queue an urgent job and wait until it is done, or has failed. Never from inside the same lane: it would wait
-        for itself."""
-        done = asyncio.Event()
+        for itself. Raises Misuse where the lanes are closed before it is done."""
+        if self._closed:
+            raise Misuse(STOPPED)
+        done = asyncio.get_running_loop().create_future()
 
         async def told() -> None:
             try:
                 await job()
             finally:
-                done.set()
+                if not self._closed and not done.done():
+                    done.set_result(None)
 
+        self._waited_for.add(done)
         self.post(symbol, told)
-        await done.wait()
+        try:
+            await done
+        finally:
+            self._waited_for.discard(done)
 
     @property
     def idle(self) -> bool:
@@ -56,10 +70,14 @@ class Lanes:
         await self._idle.wait()
 
     async def close(self) -> None:
-        """End the workers; what runs is cancelled where it waits."""
+        """End the workers; what runs is cancelled where it waits, and who waits for it is told."""
+        self._closed = True
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        for done in self._waited_for:
+            if not done.done():
+                done.set_exception(Misuse(STOPPED))
 
     async def _work(self, symbol: Symbol) -> None:
         queue = self._queues[symbol]

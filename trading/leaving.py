@@ -43,9 +43,13 @@ class Leaving:
         await self.book.commit([*events, intent], [replace(position, closes=number), order], exit=True)
         await self._sending.send(order)
 
+    def reducing(self, position: Position) -> bool:
+        """Whether an order for a part of it, or for all, is on its way."""
+        return any(self.book.orders_for(position.id, leg) for leg in (Leg.PARTIAL, Leg.CLOSE))
+
     async def reduce(self, position: Position, part: Reduce, quote: Quote) -> None:
         """Close a part at market, and count its steps with the intent. While one is on its way, no other is sent."""
-        if position.closing is not None or self.book.orders_for(position.id, Leg.PARTIAL):
+        if position.closing is not None or self.reducing(position):
             return
         memory = position.memory
         number = part.step + len(position.plan.partials) * memory.tries  # an order that was lost is not sent again
@@ -57,6 +61,19 @@ class Leaving:
             told = PartialTriggered(at=self._now, position=taken, quantity=part.quantity, note=part.note, quote=quote)
             events.insert(0, told)
         await self.book.commit(events, [taken, order], exit=True)
+        await self._sending.send(order)
+
+    async def take(self, position: Position, quantity: Decimal, note: str, quote: Quote | None) -> None:
+        """Close a part by hand. It is a close of its own and no step of the plan: the plan's steps stay as they were,
+        and one that is lost is not sent again. Only where nothing else is on its way."""
+        number = position.closes + 1
+        order = self._order(position, Leg.CLOSE, number, quantity=quantity, quote=quote)
+        order = replace(order, note=note)
+        taken = replace(position, closes=number)
+        told = PartialTriggered(
+            at=self._now, position=taken, quantity=quantity, note=note, quote=quote, reason=ExitReason.MANUAL
+        )
+        await self.book.commit([told, OrderIntended(at=self._now, order=order)], [taken, order], exit=True)
         await self._sending.send(order)
 
     def _order(self, position: Position, leg: Leg, number: int, *, quantity: Decimal, quote: Quote | None) -> Order:

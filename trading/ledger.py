@@ -6,7 +6,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from trading.errors import BadRecord
 from trading.model import (
     ZERO,
-    Direction,
     ExitReason,
     Fill,
     FundingPayment,
@@ -25,7 +24,7 @@ def opened(order: Order, fill: Fill, *, playbook: str) -> Position:
     if order.protection is None or order.plan is None:
         raise BadRecord(f"entry {order.client_id} has no protection and exits of its own")
     cost = fill.price * fill.quantity
-    direction = _direction(order)
+    direction = order.direction
     return Position(
         id=PositionId(order.decision_id),
         symbol=order.symbol,
@@ -107,7 +106,3 @@ def closed(position: Position, fill: Fill, *, reason: ExitReason, note: str) -> 
 
 def funded(position: Position, payment: FundingPayment) -> Position:
     return replace(position, funding=position.funding + payment.amount)
-
-
-def _direction(order: Order) -> Direction:
-    return Direction.LONG if order.side is Direction.LONG.entry else Direction.SHORT

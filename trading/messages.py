@@ -9,6 +9,7 @@ from trading.decision import Decision
 from trading.exit_plan import StopKind
 from trading.health import Health, Severity
 from trading.model import (
+    Direction,
     ExitReason,
     Fill,
     FundingPayment,
@@ -52,8 +53,70 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What a person was shown when he was asked. He said yes to this, and to nothing that is much different."""
+
+    mark: Decimal
+    quantity: Decimal | None = None  # of the position; None: there was none
+
+    def __post_init__(self) -> None:
+        if self.mark <= 0:
+            raise ValueError(f"a mark of {self.mark} is no price")
+
+    def moved(self, mark: Decimal) -> Decimal:
+        """How far the mark has gone from what was shown, a fraction of that."""
+        return abs(mark - self.mark) / self.mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePosition:
     position_id: PositionId
+    by: str
+    part: Decimal = Decimal(1)  # of what is open
+    quoted: Quoted | None = None  # refused when the mark moved further than `limits.max_requote`, or the size changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten:
+    """Halt, withdraw entries that are on their way, and close every position at the market."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterPair:
+    """Enter by hand: the panel is asked and recorded, the side is the person's, the gate is the same as ever."""
+
+    symbol: Symbol
+    direction: Direction
+    by: str
+    quoted: Quoted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockPair:
+    """No new entry on an instrument, or on one side of it. Exits and protection go on."""
+
+    symbol: Symbol
+    by: str
+    direction: Direction | None = None  # None: both sides
+    lasts: timedelta | None = None  # None: until it is unlocked
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlockPair:
+    """Take every lock off an instrument."""
+
+    symbol: Symbol
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amend:
+    """Change settings of the running playbook: dotted key -> new value as text, "" for the file's own."""
+
+    values: tuple[tuple[str, str], ...]
     by: str
 
 
@@ -66,6 +129,7 @@ class SetPhase:
 
 
 SCHEDULED = "schedule"  # the trigger of a round that comes by itself, again and again
+BY_HAND = "by hand"  # the trigger of a decision whose side a person has chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +163,13 @@ class OverrideBreaker:
 
     level: Level
     lasts: timedelta
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOverride:
+    """Back to what the breaker measures, before the override's time is over."""
+
     by: str
 
 
@@ -141,14 +212,27 @@ class RemoveShadow:
     by: str
 
 
-Routine = Decide | Sweep | SumWaits  # what the schedule asks for
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumPeriod:
+    """Tell what the UTC day, or the week, that has just ended came to."""
+
+    weekly: bool = False
+
+
+Routine = Decide | Sweep | SumWaits | SumPeriod  # what the schedule asks for
 Instruction = (  # what people ask for
     Halt
     | Resume
     | ClosePosition
+    | Flatten
+    | EnterPair
+    | LockPair
+    | UnlockPair
+    | Amend
     | SetPhase
     | ResetBreaker
     | OverrideBreaker
+    | EndOverride
     | AmendPhase
     | Undo
     | UsePlaybook
@@ -265,12 +349,13 @@ class ExitTriggered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialTriggered(Event):
-    """A step of the plan was reached: a part of the position is being closed."""
+    """A step of the plan was reached, or a person asked for it: a part of the position is being closed."""
 
     position: Position
     quantity: Decimal
     note: str
     quote: Quote | None = None
+    reason: ExitReason = ExitReason.PARTIAL  # or MANUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +403,49 @@ class TradingResumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairLocked(Event):
+    symbol: Symbol
+    direction: Direction | None
+    until: datetime | None
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairUnlocked(Event):
+    symbol: Symbol
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flattened(Event):
+    """Everything is being closed."""
+
+    by: str
+    positions: tuple[PositionId, ...]
+    withdrawn: int  # entries that were on their way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodSummed(Event):
+    """The daily or weekly digest. Quote units; `best` and `worst` are (trade id, instrument, net)."""
+
+    weekly: bool
+    since: datetime
+    until: datetime
+    trades: int
+    wins: int
+    net: Decimal
+    fees: Decimal
+    funding: Decimal
+    equity: Decimal | None  # with what is open; None: a mark is missing
+    open: int
+    best: tuple[str, str, Decimal] | None = None
+    worst: tuple[str, str, Decimal] | None = None
+    complete: bool = True  # False: there were more trades than the desk keeps at hand, and these are the last of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseChanged(Event):
     by: str
     before: str
@@ -329,6 +457,7 @@ class BreakerTripped(Event):
     before: Level
     after: Level
     causes: tuple[Cause, ...]  # those that ask for it
+    in_force: Level | None = None  # what applies then: an override may say otherwise. None: a record of before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,12 +467,14 @@ class BreakerRecovered(Event):
     before: Level
     after: Level
     until: datetime | None  # when the next level down may come
+    in_force: Level | None = None  # as in BreakerTripped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerReset(Event):
     by: str
     before: Level
+    in_force: Level | None = None  # as in BreakerTripped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,13 +619,55 @@ class AlertsChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WishChanged(Event):
+    """Somebody wants something told otherwise: time zone, quiet hours, the least result worth an alert, ..."""
+
+    by: str
+    owner: str  # "person:ann", or the destination it is for
+    wish: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleChanged(Event):
+    """Who may use the desk has changed. `before` and `after`: "operator", "telegram:7 discord:9", "" for nothing."""
+
+    by: str
+    person: str
+    what: str  # "added", "role", "removed", "linked", "unlinked"
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAsked(Event):
+    """A second person is needed: anybody with the role but the one who asked may confirm."""
+
+    by: str
+    what: str  # "reset the breaker after SHUTDOWN and resume"
+    token: str
+    until: datetime  # wall time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookWritten(Event):
+    """A playbook was made in the chat. It runs in shadow until somebody chooses it."""
+
+    by: str
+    playbook: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRun(Event):
-    """The audit of the surface: who asked what, from where, and what came of it."""
+    """The audit of the surface: who asked what, from where, what came of it, and what was different after it."""
 
     who: str
     place: str  # "console", "telegram:12345"
     text: str
     result: str  # "done", "confirmation asked", "refused: ..."
+    changes: tuple[tuple[str, str, str], ...] = ()  # (what, before, after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,6 +239,11 @@ class Order:
         if (self.kind in (OrderKind.STOP, OrderKind.TAKE_PROFIT)) != (self.trigger is not None):
             raise ValueError(f"{self.client_id}: a trigger order, and only that, has a trigger")
 
+    @property
+    def direction(self) -> Direction:
+        """Of the position that an entry opens."""
+        return Direction.LONG if self.side is Direction.LONG.entry else Direction.SHORT
+
     def to(
         self, status: OrderStatus, *, at: datetime, filled: Decimal | None = None, note: str | None = None
     ) -> "Order":

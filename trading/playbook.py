@@ -35,6 +35,8 @@ from trading.policies import (
     span_text,
 )
 from trading.risk_policies import BreakerPolicy, ExpectancyPolicy, HealthPolicy, PortfolioLimits, RegimePolicy
+from trading.schema import Hint, hint_at
+from trading.schema import Path as Place
 
 __all__ = [
     "Exits",
@@ -133,11 +135,29 @@ class Playbook(Part):
             return self
         data = self.model_dump()
         for key, text in overrides.items():
-            _put(data, key, _value(text))
+            table, path = _table_of(data, key)
+            table[path[-1]] = _value(text, _hint(path))
+        self._refuse(data)
+        return type(self).model_validate(data)
+
+    def require(self, key: str) -> Hint:
+        """What may stand at a place. Raises BadPlaybook, which names the nearest key, where there is no such place."""
+        _, path = _table_of(self._data, key)
+        hint = _hint(path)
+        if hint is None:
+            self.amended({key: "?"})  # raises
+            raise BadPlaybook(f"{key}: there is none")
+        return hint
+
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        """Never changed where it stands."""
+        return self.model_dump()
+
+    def _refuse(self, data: dict[str, Any]) -> None:
         found = [replace(fault, path=_by_name(fault.path, data)) for fault in faults(type(self), data, _INSTEAD)]
         if found:
             raise BadPlaybook("\n".join(str(fault) for fault in found))
-        return type(self).model_validate(data)
 
     def tier(self, base: str) -> int:
         return 1 if base in self.tier1 else 2
@@ -168,8 +188,21 @@ PERSONAS = ("whale", "sentiment", "flow", "technical", "sigma", "council")
 # --- single values ----------------------------------------------------------------------------------------------------
 
 
-def _value(text: str) -> Any:
-    """A value as a file would have it: a number, a time, a truth; anything else is text ("6h"). "2%" is 0.02."""
+def _value(text: str, hint: Hint | None) -> Any:
+    """A value as a file would have it: a number, a time, a truth; anything else is text ("6h"). "2%" is 0.02.
+
+    Where the schema knows what is wanted, it may also stand as it is shown: "yes", "none", "BTC, ETH".
+    """
+    kind = hint.kind if hint else None
+    if hint and hint.origin is tuple and not text.startswith("["):
+        text = "" if text.lower() == "none" else text
+        return [_value(item.strip(), hint.inner(n)) for n, item in enumerate(text.split(",")) if item.strip()]
+    if kind is str and not text.startswith('"'):
+        return text
+    if kind is bool and text.lower() in _TRUTHS:
+        return _TRUTHS[text.lower()]
+    if text.lower() == "none":
+        return None
     if re.fullmatch(r"-?\d+(\.\d+)?%", text):
         return Decimal(text[:-1]) / 100
     try:
@@ -178,36 +211,56 @@ def _value(text: str) -> Any:
         return text
 
 
-def _put(data: Any, key: str, value: Any) -> None:
-    """Raises BadPlaybook for a place that does not exist; an unknown last part is left to the schema to refuse."""
+_TRUTHS = {"yes": True, "on": True, "no": False, "off": False}
+
+
+def _table_of(data: Any, key: str) -> tuple[dict[Any, Any], Place]:
+    """The table that a key stands in, and its place in the schema. Raises BadPlaybook where there is no such table; an
+    unknown last part is left to the schema to refuse."""
     *way, last = key.split(".")
+    path: list[str | int] = []
     for n, part in enumerate(way):
-        inside = _inside(data, part)
-        if inside is None:
+        step = _step(data, part)
+        if step is None:
             known = tuple(_names(data))
             raise BadPlaybook(f"{'.'.join(way[: n + 1])}: there is none{nearest(part, known) if known else ''}")
-        data = inside
+        path.append(step)
+        data = data[step]
     if not isinstance(data, dict):
         raise BadPlaybook(f"{key}: there is none; known: {', '.join(_names(data))}")
-    data[last] = value
+    return data, (*path, last)
 
 
-def _inside(data: Any, part: str) -> Any:
-    """A table's entry, or the named one of several tables; None when there is none or it has no entries itself."""
-    found = data.get(part) if isinstance(data, dict) else next((d for d in data if d.get("name") == part), None)
-    return found if isinstance(found, dict) or (isinstance(found, tuple | list) and _names(found)) else None
+def _step(data: Any, part: str) -> str | int | None:
+    """The key, or the number, of a table or of several tables under a name; None when there is none."""
+    if isinstance(data, dict):
+        found, step = data.get(part), part
+        return step if isinstance(found, dict) or (isinstance(found, tuple | list) and _names(found)) else None
+    return next((n for n, name in enumerate(_names(data)) if name == part), None)
 
 
 def _names(data: Any) -> list[str]:
-    return list(data) if isinstance(data, dict) else [d["name"] for d in data if isinstance(d, dict) and "name" in d]
+    """Of what is in a table, or of several tables: those without a name of their own are numbered from 1."""
+    if isinstance(data, dict):
+        return list(data)
+    return [d.get("name", str(n)) for n, d in enumerate(data, 1) if isinstance(d, dict)]
 
 
-def _by_name(path: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
+def _hint(path: Place) -> Hint | None:
+    """What the schema has at a place; None where it knows of none."""
+    try:
+        return hint_at(Playbook, path)
+    except KeyError:
+        return None
+
+
+def _by_name(path: Place, data: Any) -> Place:
     """A fault's place with the names of tables instead of their numbers."""
     found: list[int | str] = []
     for part in path:
         data = data[part] if (isinstance(data, dict) and part in data) or isinstance(part, int) else None
-        found.append(data["name"] if isinstance(part, int) and isinstance(data, dict) and "name" in data else part)
+        numbered = isinstance(part, int) and isinstance(data, dict)
+        found.append(data.get("name", int(part) + 1) if numbered else part)
     return tuple(found)
 
 

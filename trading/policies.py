@@ -110,6 +110,14 @@ class Seat(Part):
         return int(self.weight * 1000)
 
 
+OF_SEATS: dict[str, tuple[str, ...]] = {  # what means something to one persona only
+    "flow": ("window", "book_depth", "max_book_age", "min_trades"),
+    "technical": ("min_bars",),
+    "sigma": ("min_bars",),
+    "council": ("models", "agree", "bullish", "max_age"),
+}
+
+
 class Quorum(StrEnum):
     WORST_CASE = "worst_case"
     RENORMALISE = "renormalise"
@@ -192,6 +200,8 @@ class Limits(Part):
     max_margin: Fraction = Decimal("0.60")  # of equity, all positions together
     max_daily_loss: Fraction = Decimal("0.05")  # of the UTC day's opening equity
     wash_guard: Span = timedelta(seconds=60)  # no entry on the other side so soon after a close
+    manual_entry: bool = True  # whether people may enter by hand
+    max_requote: Fraction = Decimal("0.005")  # how far the mark may move between what a person saw and his yes
 
 
 class TrailingPolicy(Part):

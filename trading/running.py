@@ -7,10 +7,11 @@ from datetime import datetime
 from trading.book import Book
 from trading.errors import Misuse
 from trading.market.snapshot import Snapshots
-from trading.messages import AmendPhase, DeskStarted, PhaseChanged, Undo, UsePlaybook
+from trading.messages import DeskStarted, PhaseChanged
 from trading.personas.panel import Persona
 from trading.playbook import Phase, Playbook
 from trading.settings import (
+    Alter,
     Change,
     Fit,
     Load,
@@ -68,10 +69,13 @@ class Running:
         await self.book.commit([started, *events], desk=changed)
         self._said = self.phase_name
 
-    def worked_out(self, command: AmendPhase | Undo | UsePlaybook) -> Change:
+    def worked_out(self, command: Alter) -> Change:
         """Raises Misuse with the reason when it cannot be."""
         state = self.book.state
         change = work_out(command, state=state, file=self.file, running=self.playbook, load=self._load)
+        quotes = {symbol.partition(":")[2] for symbol in self.market.instruments()}
+        if change.playbook.quote not in quotes:
+            raise Misuse(f"This market trades in {', '.join(sorted(quotes))}, not in {change.playbook.quote}.")
         if not self.missing(change.playbook) < set(change.playbook.universe):
             raise Misuse(f"This market has no instrument of {change.playbook.name}.")
         return change

@@ -1,11 +1,12 @@
 """Types and ranges of a settings schema in words: what a person may write at a place, and what he has written there."""
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -25,6 +26,7 @@ class Hint:
     kind: Any
     bounds: tuple[Any, ...] = ()
     description: str = ""
+    optional: bool = False  # it may be left out, or set to nothing
 
     @property
     def origin(self) -> Any:
@@ -56,7 +58,7 @@ class Hint:
 def hint_of(hint: Any) -> Hint:
     """Of a field, or of a type hint."""
     bounds: list[Any] = []
-    description = ""
+    description, optional = "", False
     while True:
         if isinstance(hint, FieldInfo):
             bounds += hint.metadata
@@ -69,10 +71,12 @@ def hint_of(hint: Any) -> Hint:
                 description = description or (info.description or "" if isinstance(info, FieldInfo) else "")
         elif get_origin(hint) in (Union, types.UnionType):
             (hint,) = (member for member in get_args(hint) if member is not types.NoneType)
+            optional = True
         else:
-            return Hint(kind=hint, bounds=tuple(bounds), description=description)
+            return Hint(kind=hint, bounds=tuple(bounds), description=description, optional=optional)
 
 
+@lru_cache(maxsize=2048)
 def hint_at(model: type[BaseModel], path: Path) -> Hint:
     found = Hint(kind=model)
     for part in path:
@@ -128,6 +132,43 @@ def _range(hint: Hint) -> list[str]:
     places = next((b.decimal_places for b in hint.bounds if hasattr(b, "decimal_places")), None)
     both = " and ".join(filter(None, (low, high))) if least is None else f"{low} {high}".strip()
     return [both, *([f"with at most {places} decimals"] if places is not None else [])]
+
+
+def range_of(hint: Hint) -> str:
+    """In few words: "above 0, at most 1", "one of confidence, linear"; "" where any text goes."""
+    return _few(hint) + (", or none" if hint.optional and _few(hint) else "")
+
+
+def _few(hint: Hint) -> str:
+    kind = hint.kind
+    if hint.description:
+        return hint.description
+    if hint.model is not None or hint.origin is dict:
+        return "a table"
+    if hint.origin is tuple:
+        return _few_of_list(hint)
+    if kind in (int, Decimal):
+        return ", ".join(filter(None, ("whole" if kind is int else "", *_few_bounds(hint)))) or "a number"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "one of " + ", ".join(str(member.value) for member in kind)
+    return {bool: "yes or no", timedelta: "a span like 6h", datetime: _TIME}.get(kind, "")
+
+
+def _few_of_list(hint: Hint) -> str:
+    each = _few(hint.inner(0))
+    count = f"{hint.length} values" if hint.length else "a list"
+    return f"{count}, each {each}" if each else count
+
+
+def _few_bounds(hint: Hint) -> Iterator[str]:
+    least, above, most = hint.bound(Ge, "ge"), hint.bound(Gt, "gt"), hint.bound(Le, "le")
+    if least is not None and most is not None:
+        yield f"{least} to {most}"
+        return
+    if above is not None or least is not None:
+        yield f"above {above}" if least is None else f"from {least}"
+    if most is not None:
+        yield f"at most {most}"
 
 
 # --- what is there ----------------------------------------------------------------------------------------------------

@@ -68,8 +68,10 @@ class Sentry:
         return bool(changes) or after.until != state.until
 
     def closes(self) -> tuple[ExitReason, str] | None:
-        """Why all that is open has to be closed, where the playbook wants that; None: it may stay open."""
+        """Why all that is open has to be closed: a person, or the playbook, wants that. None: it may stay open."""
         state, playbook = self.book.state, self.book.playbook
+        if state.flattened_at is not None:
+            return ExitReason.MANUAL, f"flattened by {state.halted_by}"
         effect = effects(in_force(state.breaker, self.book.clock.now()), playbook.breaker)
         if effect.level is not Level.SHUTDOWN:
             return None
@@ -126,9 +128,13 @@ class Sentry:
     def _told(self, change: Change, after: Level) -> Event:
         match change:
             case Trip():
-                return BreakerTripped(at=change.at, before=change.before, after=change.after, causes=change.causes)
+                return BreakerTripped(
+                    at=change.at, before=change.before, after=change.after, causes=change.causes, in_force=after
+                )
             case Recovery():
-                return BreakerRecovered(at=change.at, before=change.before, after=change.after, until=change.until)
+                return BreakerRecovered(
+                    at=change.at, before=change.before, after=change.after, until=change.until, in_force=after
+                )
             case OverrideEnded():
                 override = change.override
                 return BreakerOverrideEnded(
@@ -140,8 +146,9 @@ class Sentry:
     def reset(self, by: str) -> str:
         """Back to CLOSED, as far as what is measured allows. Raises Misuse with the reason when it cannot be."""
         before, now = self.book.state.breaker, self.book.clock.now()
-        event = BreakerReset(at=now, by=by, before=before.level)
-        self.book.note(event, breaker=breaker.reset(before, now, by))
+        closed = breaker.reset(before, now, by)
+        event = BreakerReset(at=now, by=by, before=before.level, in_force=in_force(closed, now))
+        self.book.note(event, breaker=closed)
         self.look()
         after = self.book.state.breaker
         if after.level is Level.CLOSED:
@@ -156,6 +163,13 @@ class Sentry:
         event = BreakerOverridden(at=now, by=by, before=before, level=level, until=until)
         self.book.note(event, breaker=breaker.override(state, level, now=now, until=until, by=by))
         return f"{level.name} is in force until {until:%Y-%m-%d %H:%M:%S} UTC; it was {before.name}."
+
+    def end_override(self, by: str) -> str:
+        """Back to what is measured. Raises Misuse with the reason when it cannot be."""
+        now = self.book.clock.now()
+        after, ended = breaker.end_override(self.book.state.breaker, now, by)
+        self.book.note(self._told(ended, in_force(after, now)), breaker=after)
+        return f"The override is over; the breaker is at {after.level.name}, as measured."
 
     # --- the strategy ---------------------------------------------------------------------------------------------
 

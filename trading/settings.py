@@ -5,6 +5,7 @@ Overrides belong to the playbook they were made for and stay with it: `DeskState
 so before he confirms. A phase chosen by hand goes on where the other playbook has one of that name, else it ends.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,16 @@ from decimal import Decimal
 from typing import Any
 
 from trading.errors import BadPlaybook, Misuse
-from trading.messages import AmendPhase, Event, PhaseChanged, PlaybookChanged, SettingsChanged, Undo, UsePlaybook
+from trading.messages import (
+    Amend,
+    AmendPhase,
+    Event,
+    PhaseChanged,
+    PlaybookChanged,
+    SettingsChanged,
+    Undo,
+    UsePlaybook,
+)
 from trading.playbook import Phase, Playbook, span_text
 from trading.state import Amendment, DeskState
 
@@ -21,6 +31,7 @@ BY_DATES = "the playbook's dates"
 
 Row = tuple[str, str, str]  # setting, before, after
 Load = Callable[[str], Playbook]
+Alter = Amend | AmendPhase | Undo | UsePlaybook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,39 +48,56 @@ class Change:
     undoes: Amendment | None = None
 
 
-def work_out(
-    command: AmendPhase | Undo | UsePlaybook, *, state: DeskState, file: Playbook, running: Playbook, load: Load
-) -> Change:
+def work_out(command: Alter, *, state: DeskState, file: Playbook, running: Playbook, load: Load) -> Change:
     """`file`: the running playbook without its overrides. Raises Misuse with the reason when it cannot be."""
     match command:
-        case AmendPhase():
+        case Amend():
             return _amend(command, state, file=file, running=running)
+        case AmendPhase():
+            require_phase(command.phase, running)
+            values = tuple((f"phases.{command.phase}.{key}", text) for key, text in command.values)
+            return _amend(Amend(values=values, by=command.by), state, file=file, running=running)
         case Undo():
             return _undo(command, state, file=file, running=running, load=load)
         case UsePlaybook():
             return _use(command, state, running=running, load=load)
 
 
-def _amend(command: AmendPhase, state: DeskState, *, file: Playbook, running: Playbook) -> Change:
-    require_phase(command.phase, running)
-    values = dict(command.values)
-    if not values or "name" in values:
-        raise Misuse("A phase keeps its name." if values else f"Which setting of phase {command.phase}?")
+def _amend(command: Amend, state: DeskState, *, file: Playbook, running: Playbook) -> Change:
+    if not command.values:
+        raise Misuse("Which setting?")
     overrides = dict(state.overrides)
-    for key, text in values.items():
-        place = f"phases.{command.phase}.{key}"
-        if key not in Phase.model_fields:
-            file.amended({place: text})  # raises, and names the nearest key
-        overrides.pop(f"{file.name}/{place}", None)
+    for key, text in command.values:
+        _require_changeable(key, file)
+        place = f"{file.name}/{key}"
+        # What was set within it goes with it.
+        overrides = {k: v for k, v in overrides.items() if k != place and not k.startswith(f"{place}.")}
         if text.strip():
-            overrides[f"{file.name}/{place}"] = text.strip()
+            overrides[place] = text.strip()
     playbook = file.amended(own(overrides, file.name))
     rows = differences(running, playbook)
     if not rows:
         raise Misuse("That is how it is already.")
-    changed = ", ".join(f"{name.rpartition('.')[2]} {before} -> {after}" for name, before, after in rows)
-    what = f"phase {command.phase}: {changed}"
-    return Change(what=what, file=file, playbook=playbook, overrides=overrides, phase=state.phase, rows=rows)
+    return Change(what=_words(rows), file=file, playbook=playbook, overrides=overrides, phase=state.phase, rows=rows)
+
+
+def _require_changeable(key: str, file: Playbook) -> None:
+    """Raises Misuse; an unknown key with the nearest that there is."""
+    if key in ("name", "title"):
+        raise Misuse("A playbook keeps its name.")
+    if re.fullmatch(r"phases\.[^.]+\.name", key):
+        raise Misuse("A phase keeps its name.")
+    file.require(key)
+
+
+def _words(rows: Sequence[Row]) -> str:
+    """ "judge.min_confidence 0.6 -> 0.7"; where all are of one phase "phase final: max_hold 12h -> 6h"."""
+    phases = {name.rpartition(".")[0] for name, _, _ in rows}
+    (place,) = phases if len(phases) == 1 else ("",)
+    of_phase = re.fullmatch(r"phases\.([^.]+)", place)
+    cut = f"{place}." if of_phase else ""
+    changed = ", ".join(f"{name.removeprefix(cut)} {before or '-'} -> {after or '-'}" for name, before, after in rows)
+    return f"phase {of_phase[1]}: {changed}" if of_phase else changed
 
 
 def _undo(command: Undo, state: DeskState, *, file: Playbook, running: Playbook, load: Load) -> Change:
@@ -137,16 +165,28 @@ class Fit:
 
 def fitting(file: Playbook, overrides: Mapping[str, str]) -> Fit:
     """A playbook with those of its overrides that still fit: its file may have changed since they were made."""
-    kept: dict[str, str] = {}
-    for key, text in own(overrides, file.name).items():
-        try:
-            file.amended({**kept, key: text})
-        except BadPlaybook:
-            continue
-        kept[key] = text
-    dropped = tuple(key for key in own(overrides, file.name) if key not in kept)
+    mine = own(overrides, file.name)
+    kept = mine if _fits(file, mine) else _one_by_one(file, mine)
+    dropped = tuple(key for key in mine if key not in kept)
     rest = {key: text for key, text in overrides.items() if key not in {f"{file.name}/{d}" for d in dropped}}
     return Fit(playbook=file.amended(kept), overrides=rest, dropped=dropped)
+
+
+def _fits(file: Playbook, overrides: Mapping[str, str]) -> bool:
+    try:
+        file.amended(overrides)
+    except BadPlaybook:
+        return False
+    return True
+
+
+def _one_by_one(file: Playbook, overrides: Mapping[str, str]) -> dict[str, str]:
+    """One that is of no use without another goes where that one goes."""
+    kept: dict[str, str] = {}
+    for key, text in overrides.items():
+        if _fits(file, {**kept, key: text}):
+            kept[key] = text
+    return kept
 
 
 # --- making a change --------------------------------------------------------------------------------------------------
@@ -227,7 +267,7 @@ NONE = ""  # not set
 
 def differences(before: Playbook, after: Playbook) -> tuple[Row, ...]:
     """Each setting that is not the same, with its values as a file writes them."""
-    old, new = _words_of(before), _words_of(after)
+    old, new = words_of(before), words_of(after)
     names = list(dict.fromkeys((*old, *new)))
     rows = ((name, old.get(name, NONE), new.get(name, NONE)) for name in names if name != "title")
     return tuple(("playbook" if n == "name" else n, a, b) for n, a, b in rows if a != b)
@@ -239,7 +279,7 @@ def _rows(before: Playbook, after: Playbook, old: str | None, new: str | None) -
     return (*differences(before, after), *by_hand)
 
 
-def _words_of(playbook: Playbook) -> dict[str, str]:
+def words_of(playbook: Playbook) -> dict[str, str]:
     """Dotted key -> words. What a phase leaves out is the base's."""
     words = dict(_flat("", playbook.model_dump()))
     for phase in playbook.phases:

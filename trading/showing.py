@@ -8,6 +8,7 @@ from trading.book import Book
 from trading.breaker import describe
 from trading.errors import NoEvidence
 from trading.lessons import evidence_of
+from trading.locks import in_force
 from trading.market.snapshot import Snapshots
 from trading.model import ZERO, Balance, Guard, Position, Symbol, base_of
 from trading.reconcile import Reconciler
@@ -61,6 +62,7 @@ def status_of(
         sized=_sized(book),
         shadow=state.shadow,
         version=state.version,
+        locks=in_force(state.locks, book.clock.now()),
     )
 
 

@@ -9,10 +9,12 @@ from trading.book import Book
 from trading.breaker import effects, in_force
 from trading.errors import NoEvidence
 from trading.exit_plan import Rebalance
+from trading.locks import standing_on
 from trading.market.correlation import HOUR, Correlations, measure
 from trading.market.outlook import Outlook
 from trading.market.snapshot import Snapshot, Snapshots
-from trading.model import EPOCH, ZERO, Direction, Leg, Order, Symbol, base_of
+from trading.messages import EnterPair
+from trading.model import EPOCH, ZERO, Direction, Leg, Symbol, base_of
 from trading.playbook import Phase, Playbook
 from trading.risk.expectancy import Evidence, Sized, risk_fraction
 from trading.risk.facts import Facts
@@ -40,8 +42,10 @@ class Situation:
         invalidation: Decimal | None,
         phase: Phase | None,
         frozen: str,
+        asked: EnterPair | None = None,
     ) -> Facts:
-        """All that the gate asks for about one entry. `frozen`: why entries are, "" when they are not."""
+        """All that the gate asks for about one entry. `frozen`: why entries are, "" when they are not. `asked`: by a
+        person, who has chosen the side."""
         book, playbook, now = self.book, self.playbook, self.book.clock.now()
         quote = known(lambda: self.market.quote(snapshot.symbol))  # again: the panel may have thought for a while
         margin = known(lambda: book.margin_used(lambda order: self.market.quote(order.symbol).mark))
@@ -69,6 +73,8 @@ class Situation:
             last_exit=book.last_exit.get(snapshot.symbol),
             sized=self.sized(),
             portfolio=self.portfolio(),
+            locks=standing_on(book.state.locks, snapshot.symbol, now),
+            asked=asked,
         )
 
     def equity(self) -> Decimal | None:
@@ -116,7 +122,7 @@ class Situation:
             held[position.symbol, position.direction] = position.quantity
         for order in self.book.orders.values():
             if order.leg is Leg.ENTRY:
-                key = order.symbol, _direction(order)
+                key = order.symbol, order.direction
                 held[key] = held.get(key, ZERO) + order.quantity - order.filled
         return known(
             lambda: tuple(
@@ -146,7 +152,3 @@ def known(read: Callable[[], T]) -> T | None:
         return read()
     except NoEvidence:
         return None
-
-
-def _direction(order: Order) -> Direction:
-    return Direction.LONG if order.side is Direction.LONG.entry else Direction.SHORT

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from trading.breaker import BreakerState
 from trading.health import Health
-from trading.model import ZERO, Position, TradingState
+from trading.model import ZERO, Direction, Position, Symbol, TradingState
 from trading.risk.expectancy import Evidence
 
 
@@ -37,6 +37,32 @@ class Amendment:
     playbook: str  # ... and what held before it: the playbook,
     phase: str | None  # the phase set by hand,
     before: dict[str, str]  # and the overrides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairLock:
+    """No new entry on an instrument, or on one side of it."""
+
+    symbol: Symbol
+    direction: Direction | None  # None: both sides
+    until: datetime | None  # None: until somebody unlocks it
+    by: str
+    at: datetime
+    reason: str = ""
+
+    def stands(self, now: datetime) -> bool:
+        return self.until is None or now < self.until
+
+    def keeps_out(self, direction: Direction) -> bool:
+        return self.direction in (None, direction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summed:
+    """Up to when the digests of days and of weeks have been told. None: nothing was lived through yet."""
+
+    daily: datetime | None = None
+    weekly: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +98,6 @@ class DeskState:
     amendments: tuple[Amendment, ...] = ()  # those that can be undone, oldest first
     version: int = 0  # of the settings: rises with each change, undoing included
     beside: tuple[str, ...] = ()  # playbooks that run in shadow desks
+    locks: tuple[PairLock, ...] = ()  # instruments that people keep the desk out of
+    flattened_at: datetime | None = None  # since then what is open is closed, and what may still come; until resumed
+    summed: Summed = field(default_factory=Summed)

@@ -13,6 +13,7 @@ from trading.model import Balance, Order, Position, Quote, Symbol, TradingState
 from trading.personas.sigma import SigmaView
 from trading.risk.expectancy import Sized
 from trading.risk.portfolio import Use
+from trading.state import PairLock
 
 
 class Armed(StrEnum):
@@ -66,6 +67,20 @@ class DeskStatus:
     shadow: tuple[Position, ...] = ()  # followed on paper while the playbook is stopped
     version: int = 0  # of the settings
     balance: Balance | None = None
+    locks: tuple[PairLock, ...] = ()  # those in force
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingLine:
+    """One setting of the running playbook, in the words of its file."""
+
+    key: str  # "judge.min_confidence"
+    value: str
+    default: str  # the playbook file's own value
+    range: str  # "0 to 1", "one of confidence, kelly", "a span like 6h"; "" where anything of its kind goes
+    changed_by: str = ""  # "" where the file's value is in force
+    changed_at: datetime | None = None
+    version: int | None = None
 
 
 # --- what single commands show --------------------------------------------------------------------------------------

@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 
 from trading.book import Book
 from trading.breaker import Level, in_force
-from trading.cycle import Cycle
-from trading.decision import Decision, shown
+from trading.cycle import Cycle, Round
+from trading.decision import Approved, Decision, shown
 from trading.digest import Waits
-from trading.errors import JournalUnwritable
+from trading.errors import JournalUnwritable, Misuse, NoEvidence
 from trading.execution import Execution
-from trading.lanes import Lanes
-from trading.messages import SCHEDULED, Decide
-from trading.model import Order, Symbol, TradingState
+from trading.lanes import STOPPED, Lanes
+from trading.locks import against, standing_on
+from trading.messages import SCHEDULED, Decide, EnterPair
+from trading.model import Order, Symbol, TradingState, base_of
 from trading.running import Running
 from trading.sentry import Sentry
 
@@ -54,6 +55,7 @@ class Thinking:
         self._decided: dict[Symbol, datetime] = {}
         self._thoughts: asyncio.Queue[Decide] = asyncio.Queue()
         self._thinker: asyncio.Task[None] | None = None
+        self._by_hand: set[asyncio.Task[str]] = set()
 
     def start(self) -> None:
         self._thinker = asyncio.create_task(self._think(), name="thinker")
@@ -67,9 +69,10 @@ class Thinking:
 
     async def stop(self) -> None:
         """Give up what is being thought about. What was approved before has been handed on."""
-        if self._thinker:
-            self._thinker.cancel()
-            await asyncio.gather(self._thinker, return_exceptions=True)
+        thinking = [*([self._thinker] if self._thinker else []), *self._by_hand]
+        for task in thinking:
+            task.cancel()
+        await asyncio.gather(*thinking, return_exceptions=True)
 
     async def sum_waits(self) -> None:
         """Tell the digest of what came to no trade, and begin the next."""
@@ -107,14 +110,51 @@ class Thinking:
             self._look()
             return
         for decision in made.decisions:
-            self._note(decision, now)
+            self._decided[decision.symbol] = now
+        self._hand_on(made)
+
+    def _hand_on(self, made: Round) -> None:
+        for decision in made.decisions:
+            self.waits.add(decision)
+            self.last = f"{decision.id} {decision.outcome} {shown(decision.verdict.confidence)}"
         for entry in made.entries:
             self.lanes.post(entry.symbol, lambda o=entry: self._enter(o), urgent=False)  # type: ignore[misc]
 
-    def _note(self, decision: Decision, now: datetime) -> None:
-        self._decided[decision.symbol] = now
-        self.waits.add(decision)
-        self.last = f"{decision.id} {decision.outcome} {shown(decision.verdict.confidence)}"
+    # --- by hand ------------------------------------------------------------------------------------------------
+
+    async def by_hand(self, asked: EnterPair) -> str:
+        """What comes of an entry that a person asks for. It goes on when who asked does not wait for it.
+
+        Raises Misuse with the reason where nothing could be decided at all.
+        """
+        if asked.symbol not in self.cycle.market.instruments():
+            raise Misuse(f"This market has no {base_of(asked.symbol)}.")
+        task = asyncio.create_task(self._decide_by_hand(asked), name=f"by hand {asked.symbol}")
+        self._by_hand.add(task)
+        task.add_done_callback(self._by_hand.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise Misuse(STOPPED) from None
+            raise
+
+    async def _decide_by_hand(self, asked: EnterPair) -> str:
+        async with self.running.steady:  # a round that is being thought about ends first
+            self._look()
+            try:
+                made = await self.cycle.by_hand(asked, phase=self.running.phase, frozen=self._frozen)
+            except NoEvidence as error:
+                raise Misuse(f"Nothing can be decided now: {error}.") from error
+            except JournalUnwritable as error:
+                self._look()
+                raise Misuse("The journal cannot be written, so nothing is entered.") from error
+            except Exception as error:
+                log.exception("deciding by hand")
+                self._failed(CYCLE, error)
+                raise Misuse("An error inside the desk has kept it from deciding; entries are frozen.") from error
+            self._hand_on(made)
+            return _came_of(made.decisions[0])
 
     # --- entering -----------------------------------------------------------------------------------------------
 
@@ -123,20 +163,35 @@ class Thinking:
         if self.book.orders.get(order.client_id) != order:
             return  # it was looked up in the meantime, not found, and given up
         self._look()
-        obstacle = self._obstacle(order.symbol)
+        obstacle = self._obstacle(order)
         if obstacle:
             await self.execution.withdraw(order, f"{obstacle} before it was sent")
         else:
             await self.execution.send(order)
 
-    def _obstacle(self, symbol: Symbol) -> str:
+    def _obstacle(self, order: Order) -> str:
         """What stands against an entry that was approved; "" when nothing does."""
-        level = in_force(self.book.state.breaker, self.book.clock.now())
-        if self.book.state.trading is TradingState.HALTED:
+        state, now = self.book.state, self.book.clock.now()
+        level = in_force(state.breaker, now)
+        lock = against(standing_on(state.locks, order.symbol, now), order.direction)
+        if state.trading is TradingState.HALTED:
             return "halted"
+        if lock is not None:
+            return f"{base_of(order.symbol)} was locked by {lock.by}"
         if level >= Level.HALT:
             return f"the breaker went to {level.name}"
-        if symbol in self.ended:
+        if order.symbol in self.ended:
             return "its data ended"
         frozen = self._frozen()
         return f"entries were frozen ({frozen})" if frozen else ""
+
+
+def _came_of(decision: Decision) -> str:
+    """In one sentence."""
+    what, gate = f"{base_of(decision.symbol)} {decision.verdict.action.value}", decision.gate
+    if isinstance(gate, Approved):
+        p = gate.plan
+        levels = f"stop {p.protection.stop:f}, target {p.protection.target:f}"
+        return f"Entering {what} {p.quantity:f} at about {p.price:f}, {levels} ({decision.id})."
+    why = f"{gate.rule}: {gate.reason}" if gate else decision.verdict.reason
+    return f"{what} is not entered. {why} ({decision.id})."

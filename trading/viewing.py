@@ -11,7 +11,7 @@ from trading.errors import Misuse, NoEvidence
 from trading.market.features import Features
 from trading.market.outlook import Outlook, Outlooks
 from trading.market.regime import multiplier
-from trading.market.series import Floats
+from trading.market.series import Floats, Series, to_ms
 from trading.market.snapshot import Snapshot, Snapshots
 from trading.model import ZERO, Symbol, base_of
 from trading.personas.sigma import Sigma, SigmaView
@@ -102,6 +102,14 @@ class Viewing:
             return self._sigma.explain(snapshot.features, snapshot.row), ""
         except NoEvidence as error:
             return None, str(error)
+
+    def of_candles(self, symbol: Symbol, bars: int) -> Series:
+        """The last closed bars that decisions are made on, at most so many. Raises Misuse where there are none."""
+        series = self.market.series().get(symbol)
+        until = 0 if series is None else int(series.closed.searchsorted(to_ms(self.book.clock.now()), side="right"))
+        if series is None or until == 0:
+            raise Misuse(f"There are no candles of {base_of(symbol)}.")
+        return series.rows(max(until - bars, 0), until)
 
     def of_regimes(self) -> tuple[RegimeLine, ...]:
         """The playbook's instruments, in its order."""

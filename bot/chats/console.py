@@ -4,46 +4,24 @@ import asyncio
 import contextlib
 import logging
 import sys
-import textwrap
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from bot.chats.console_text import button_of, layout
+from bot.chats.keepsakes import keep
 from bot.chats.transcript import Transcript
-from bot.surface import Card, ChatRefused, Identity, Request
+from bot.pictures import Picture
+from bot.surface import Artist, Card, ChatRefused, Identity, Request, Service
 from trading.clock import SystemClock
 
 log = logging.getLogger(__name__)
 
 DESTINATION = "console:main"
 OWNER = Identity(platform="console", id="owner")
-WIDTH = 60
-Handle = Callable[[Request], Awaitable[Card | None]]
 Print = Callable[[str, list[str]], None]  # title, and the lines under it
-
-
-def _hints(card: Card) -> Iterator[str]:
-    """What the buttons would do, as commands to type."""
-    asked = [b.data.partition(":")[2] for b in card.buttons if b.data.startswith("cf:")]
-    if asked:
-        yield f"Type yes to confirm or no to cancel (or /confirm {asked[0]})"
-    typed = [b.data.removeprefix("do:") for b in card.buttons if b.data.startswith("do:")]
-    if typed:
-        yield "> " + "  ".join(typed)
-
-
-def layout(card: Card, *, folded: bool) -> tuple[str, list[str]]:
-    """Title and lines within 60 columns. A folded card keeps its detail back, as a phone does."""
-    title, *rest = textwrap.wrap(card.title, WIDTH - 2) or [""]
-    texts = (*rest, *card.lines, *(() if folded else card.detail), *_hints(card))
-    lines = [
-        f"│ {piece}"
-        for text in texts
-        for piece in textwrap.wrap(text, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False)
-    ]
-    return f"┌ {title}", [*lines, "└"]
 
 
 def printing_to(out: TextIO) -> Print:
@@ -87,13 +65,23 @@ class Console:
         interactive: bool | None = None,
         quiet: bool = False,
         mute: bool = False,
+        artist: Artist | None = None,
+        pictured: Callable[[], bool] = lambda: False,
+        owner: Identity = OWNER,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         """`complete` gives whole lines that may follow what is typed; `quiet` leaves alerts to the
-        transcript and answers what is typed all the same; `mute` prints nothing at all."""
+        transcript and answers what is typed all the same; `mute` prints nothing at all. Pictures are drawn by
+        `artist`: those that a person asked for, and where `pictured` those of alerts. `owner`: whoever sits here.
+        """
+        self.owner = owner
         self._data_dir = data_dir
+        self._artist = artist
+        self._pictured = pictured
+        self._service: Service | None = None  # while somebody may type
+        self._following: set[asyncio.Task[None]] = set()  # pictures and files on their way to the disk
         self._transcript = Transcript(data_dir / "console.jsonl")
         self._stop = stop
         self._toolbar = toolbar
@@ -113,8 +101,11 @@ class Console:
 
         return show
 
-    async def send(self, destination: str, card: Card, *, key: str, silent: bool) -> str:  # noqa: ARG002
-        """Once per key, over all restarts. `silent` means nothing here: a terminal never rings.
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    async def send(self, destination: str, card: Card, *, key: str, silent: bool, reply_to: str = "") -> str:  # noqa: ARG002
+        """Once per key, over all restarts. `silent` means nothing here, a terminal never rings, nor does `reply_to`:
+        what belongs together stands together anyhow.
 
         Raises ChatRefused for another destination, ChatDown when the transcript cannot be written.
         """
@@ -124,29 +115,79 @@ class Console:
             self._transcript.add(key, self._now(), card.plain())
             if not self._quiet:
                 self._show(card, folded=True)
+                self._follow(card, self._service, pictured=self._pictured())
         return key
 
+    async def edit(self, destination: str, reference: str, card: Card) -> bool:  # noqa: ARG002
+        """What is printed stays."""
+        return False
+
+    async def pin(self, destination: str, reference: str) -> None:
+        """A terminal has its toolbar."""
+
     def _show(self, card: Card, *, folded: bool) -> None:
+        self._say(*layout(card, folded=folded))
+
+    def _say(self, title: str, lines: Sequence[str] = ()) -> None:
         if self._mute:
             return
         try:
-            self._print(*layout(card, folded=folded))
+            self._print(title, list(lines))
         except OSError as error:  # the pipe or terminal was closed; the desk goes on
             self._mute = True
             log.warning("the terminal is gone (%s): from here on only the transcript is written", error.strerror)
 
-    async def run(self, handle: Handle) -> None:
+    # --- what follows the words ---------------------------------------------------------------------------------
+
+    def _follow(self, card: Card, service: Service | None, *, pictured: bool) -> None:
+        """The card's file and its picture, when they are ready. Nothing waits for them."""
+        picture = card.picture if pictured and self._artist is not None and service is not None else None
+        if self._mute or (card.file is None and picture is None):
+            return
+        dark = service is not None and service.dark(DESTINATION)
+        task = asyncio.create_task(self._keep(card, picture, dark=dark), name="console keeps")
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _keep(self, card: Card, picture: Picture | None, *, dark: bool) -> None:
+        if card.file is not None:
+            await self._kept("files", card.file.name, card.file.content)
+        if picture is not None and self._artist is not None:
+            try:
+                png = await self._artist.draw(picture, dark=dark)
+            except Exception:
+                log.exception("a picture was not drawn")
+                return
+            await self._kept("pictures", f"{type(picture).__name__.removesuffix('Picture').lower()}.png", png)
+
+    async def _kept(self, folder: str, name: str, content: bytes) -> None:
+        try:
+            path = await asyncio.to_thread(keep, self._data_dir / folder, name, content, self._now())
+            self._say(f"{folder.removesuffix('s').capitalize()} {path}")
+        except OSError as error:
+            self._say(f"{name} could not be written: {error.strerror}")
+
+    # --- what is asked ------------------------------------------------------------------------------------------
+
+    async def run(self, service: Service) -> None:
         """Read commands until somebody asks to stop."""
-        if self._interactive:
-            from bot.chats.prompt import Prompt
+        self._service = service
+        try:
+            if self._interactive:
+                from bot.chats.prompt import Prompt
 
-            prompt = Prompt(self._data_dir / "console_history", self._toolbar, self._complete)
-            with prompt.above():
-                await self._loop(prompt.line, handle)
-        else:
-            await self._loop(_Stdin(self._stdin).line, handle)
+                prompt = Prompt(self._data_dir / "console_history", self._toolbar, self._complete)
+                with prompt.above():
+                    await self._loop(prompt.line, service)
+            else:
+                await self._loop(_Stdin(self._stdin).line, service)
+        finally:
+            self._service = None
+            for task in self._following:
+                task.cancel()
+            await asyncio.gather(*self._following, return_exceptions=True)
 
-    async def _loop(self, read: Callable[[], Awaitable[str]], handle: Handle) -> None:
+    async def _loop(self, read: Callable[[], Awaitable[str]], service: Service) -> None:
         while True:
             try:
                 text = (await read()).strip()
@@ -156,24 +197,18 @@ class Console:
                 self._stop()
                 return
             if text:
-                await self._answer(text, handle)
+                await self.answer(text, service)
 
-    async def _answer(self, text: str, handle: Handle) -> None:
-        card = await handle(self._request(text))
+    async def answer(self, text: str, service: Service) -> None:
+        """What a line that was typed leads to."""
+        button, said = button_of(text, self._asked)
+        card = await service.handle(
+            Request(who=self.owner, place=DESTINATION, text=said, button=button, at=self._now(), private=True)
+        )
         if card is not None:
-            asked = [b.data.partition(":")[2] for b in card.buttons if b.data.startswith("cf:")]
-            self._asked = asked[0] if asked else ""  # "yes" is about the card above it, never about an older one
+            self._asked = card.token  # "yes" is about the card above it, never about an older one
             self._show(card, folded=False)
-
-    def _request(self, text: str) -> Request:
-        """The words "yes", "no" and "/confirm TOKEN" are the taps of a keyboard."""
-        word, _, rest = text.partition(" ")
-        button = ""
-        if word.lower() == "/confirm" and rest:
-            button = f"cf:{rest.strip()}"
-        elif self._asked and text.lower() in ("yes", "no"):
-            button = f"{'cf' if text.lower() == 'yes' else 'no'}:{self._asked}"
-        return Request(who=OWNER, place=DESTINATION, text="" if button else text, button=button, at=self._now())
+            self._follow(card, service, pictured=True)
 
     def close(self) -> None:
         self._transcript.close()

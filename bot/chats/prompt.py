@@ -14,7 +14,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 def show(title: str, lines: list[str]) -> None:
     """Above the prompt, the title in bold."""
-    print_formatted_text(FormattedText([("bold", title), ("", "\n" + "\n".join(lines))]))
+    print_formatted_text(FormattedText([("bold", title), ("", "".join(f"\n{line}" for line in lines))]))
 
 
 class _Commands(Completer):

@@ -1,9 +1,9 @@
-"""Telegram: transport only. Every message and every tap goes to `handle`; what it answers goes back."""
+"""Telegram: transport only. Every message and every tap goes to the service; what it answers goes back."""
 
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,16 +12,23 @@ from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
-from telegram import BotCommand, Update
-from telegram.error import BadRequest, TelegramError
+from telegram import Update
+from telegram.error import TelegramError
 from telegram.ext import Application, ApplicationBuilder, TypeHandler
 from telegram.request import HTTPXRequest
 
 from bot.chats.pace import Limits
-from bot.chats.telegram_inbox import PLATFORM, Handle, Inbox, Patience
-from bot.chats.telegram_sender import Sender, describe
-from bot.chats.telegram_watch import OnTrouble, Polling, Watch
-from bot.surface import Card, ChatRefused
+from bot.chats.patience import Patience
+from bot.chats.telegram_enclosures import Enclosures
+from bot.chats.telegram_inbox import Inbox
+from bot.chats.telegram_menus import Menus
+from bot.chats.telegram_place import PLATFORM, Place, ids_of
+from bot.chats.telegram_sender import Sender
+from bot.chats.telegram_voice import Voice
+from bot.chats.telegram_watch import Polling, Watch
+from bot.chats.telegram_wire import Wire, describe
+from bot.chats.trouble import OnTrouble
+from bot.surface import Artist, Card, ChatRefused, Service
 from trading.errors import BadSettings
 from trading.ports import Clock
 from trading.status import Capability
@@ -32,7 +39,6 @@ log = logging.getLogger(__name__)
 _App = Application[Any, Any, Any, Any, Any, Any]
 _CONNECTIONS = 32
 _AT_ONCE = 1000  # updates in hand; Telegram gives 100 at a time
-_DESCRIPTION = 256  # characters of a command in the menu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,10 @@ def _loopback(url: str) -> bool:
 
 
 class Telegram:
-    """Raises BadSettings when nobody may use it or the base URL is foreign. `urgent` commands wait for no other."""
+    """Implements Chat. Raises BadSettings when nobody may use it or the base URL is foreign.
+
+    `urgent` commands wait for no other; `artist` None: no pictures; `rich`: native tables where the server knows them.
+    """
 
     platform = PLATFORM
 
@@ -75,46 +84,89 @@ class Telegram:
         self,
         *,
         token: SecretStr | str,
-        allowed: frozenset[int],
-        handle: Handle,
+        service: Service,
         clock: Clock,
-        menu: Sequence[tuple[str, str]] = (),
         url: str = DEFAULT_BASE_URL,
         on_trouble: OnTrouble | None = None,
+        artist: Artist | None = None,
         urgent: frozenset[str] = frozenset({"halt"}),
         limits: Limits | None = None,
         timing: Timing | None = None,
+        rich: bool = True,
     ) -> None:
-        if not allowed:
+        if not service.members(PLATFORM):
             raise BadSettings("TELEGRAM_ALLOWED_USERS is empty: nobody may use the bot, so it is not started")
-        self.destinations = tuple(f"{self.platform}:{user}" for user in sorted(allowed))
         self._token = token.get_secret_value() if isinstance(token, SecretStr) else token
         self._url = base_url(url)
-        self._menu = tuple(BotCommand(name, text[:_DESCRIPTION]) for name, text in menu)
-        self._timing = timing or Timing()
+        self._timing = timing = timing or Timing()
         self._certificates = httpx.create_ssl_context()
-        self._watch = Watch(clock=clock, settle=self._timing.settle, on_trouble=on_trouble)
-        self._sender = Sender(token=self._token, base_url=self._url, request=self._request(), limits=limits or Limits())
-        patience = Patience(
-            first=self._timing.first_pause, longest=self._timing.longest_pause, altogether=self._timing.reply_for
+        self._watch = Watch(clock=clock, settle=timing.settle, on_trouble=on_trouble)
+        patience = Patience(first=timing.first_pause, longest=timing.longest_pause, altogether=timing.reply_for)
+        self._wire = Wire(token=self._token, base_url=self._url, request=self._request(), limits=limits or Limits())
+        self._sender = Sender(self._wire, rich=rich)
+        self._enclosures = Enclosures(self._wire, artist=artist, dark=service.dark, patience=patience)
+        self._voice = Voice(sender=self._sender, enclosures=self._enclosures, service=service)
+        self._menus = Menus(
+            self._wire.bot, service=service, first_pause=timing.first_pause, longest_pause=timing.longest_pause
         )
-        self._inbox = Inbox(handle=handle, sender=self._sender, clock=clock, urgent=urgent, patience=patience)
+        self._inbox = Inbox(
+            service=service,
+            voice=self._voice,
+            clock=clock,
+            urgent=urgent,
+            patience=patience,
+            heard=self._menus.heard,
+            distrust=lambda: self._watch.conflict,
+        )
+        self._unpinned: set[int] = set()  # chats where pinning was refused, and that was said
 
     @property
     def state(self) -> Capability:
         return self._watch.state
 
-    async def send(self, destination: str, card: Card, *, key: str, silent: bool) -> str:
-        return await self._sender.send(_chat(destination), card, key=key, silent=silent)
+    @property
+    def distrust(self) -> str:
+        """Why commands from here must not be obeyed now; "" where they may."""
+        return self._watch.conflict
+
+    def refresh_menus(self) -> None:
+        """Call it when people or roles have changed: the menus follow. Returns at once."""
+        self._menus.refresh()
+
+    # --- the way out --------------------------------------------------------------------------------------------
+
+    async def send(self, destination: str, card: Card, *, key: str, silent: bool, reply_to: str = "") -> str:
+        answered = ids_of(reply_to)
+        return await self._voice.send(
+            Place.of(destination), card, key=key, silent=silent, reply_to=answered[0] if answered else None
+        )
+
+    async def edit(self, destination: str, reference: str, card: Card) -> bool:
+        return await self._voice.edit(Place.of(destination), reference, card)
+
+    async def pin(self, destination: str, reference: str) -> None:
+        place, ids = Place.of(destination), ids_of(reference)
+        if not ids:
+            raise ChatRefused(f"{reference!r} is no message in Telegram")
+        try:
+            await self._sender.pin(place, ids[0])
+        except ChatRefused as error:
+            if place.chat not in self._unpinned:
+                self._unpinned.add(place.chat)
+                log.warning("nothing can be pinned in %s: %s", place, error)
+            raise
 
     async def await_turn(self, destination: str) -> None:
         """Wait until the pace of this chat lets an alert go."""
         with suppress(ChatRefused):  # not a chat: `send` says so
-            await self._sender.await_turn(_chat(destination))
+            await self._wire.await_turn(Place.of(destination).chat)
 
     async def close(self) -> None:
         """After the last `send`; `run` leaves the way out open, so that a stopping desk can say goodbye."""
-        await self._sender.close()
+        await self._enclosures.close(self._timing.stop.total_seconds())
+        await self._wire.close()
+
+    # --- the way in ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Receive for ever; ends by cancellation only. Telegram being down is waited out."""
@@ -123,6 +175,7 @@ class Telegram:
         logging.getLogger("telegram.ext.Updater").setLevel(logging.CRITICAL)  # a page a failure; the watch says it once
         pause = self._timing.first_pause
         self._watch.connecting()
+        menus = asyncio.create_task(self._menus.run(), name="telegram menus")
         try:
             while True:
                 await self._try_session()
@@ -131,6 +184,8 @@ class Telegram:
                 pause = min(pause * 2, self._timing.longest_pause)
         finally:
             self._watch.off()
+            menus.cancel()
+            await asyncio.gather(menus, return_exceptions=True)
 
     async def _try_session(self) -> None:
         try:
@@ -147,7 +202,6 @@ class Telegram:
         try:
             await app.initialize()
             self._inbox.name = app.bot.username
-            await self._set_menu(app)
             if app.updater is not None:
                 await app.updater.start_polling(
                     timeout=self._timing.poll,
@@ -189,12 +243,6 @@ class Telegram:
         all connections: it takes long to load, and much memory."""
         return {"trust_env": self._url == DEFAULT_BASE_URL, "verify": self._certificates}
 
-    async def _set_menu(self, app: _App) -> None:
-        try:
-            await app.bot.set_my_commands(self._menu)
-        except BadRequest as error:
-            log.warning("the command menu was not set: %s", describe(error))
-
     async def _stop(self, app: _App) -> None:
         """In the library's order, no step for longer than its share."""
         if app.updater is not None and app.updater.running:
@@ -211,10 +259,3 @@ class Telegram:
                 await step
         except (TimeoutError, TelegramError, RuntimeError) as error:
             log.info("stopping Telegram: a step was cut short: %r", error)
-
-
-def _chat(destination: str) -> int:
-    number = destination.partition(":")[2]
-    if not number.removeprefix("-").isdecimal():
-        raise ChatRefused(f"{destination!r} is not a Telegram chat")
-    return int(number)

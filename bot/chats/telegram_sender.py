@@ -1,70 +1,89 @@
-"""The outgoing half of Telegram: pace, splitting, the plain-text way out, and its errors in our words."""
+"""Words on their way to Telegram: split, in the best form that is taken, each shown once."""
 
+import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import httpx
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
-from telegram.request import BaseRequest
+from telegram import LinkPreviewOptions, ReplyParameters
+from telegram.error import BadRequest, EndPointNotFound, InvalidToken
 
-from bot.chats.pace import Limits, Pace
-from bot.chats.telegram_text import LIMIT, Message, messages
+from bot.chats.telegram_place import Place, ids_of, reference_of
+from bot.chats.telegram_rich import rich_html
+from bot.chats.telegram_text import LIMIT, Message, keyboard, messages
+from bot.chats.telegram_wire import Wire, describe, is_gone, is_unchanged, may_have_arrived
 from bot.surface import Button, Card, ChatDown, ChatRefused
 
 REPEAT = "\n(may be a repeat: no answer came when this was sent before)"
 
-_Result = TypeVar("_Result")
 _ROOM = LIMIT - len(REPEAT)
-_PER_ROW = 2
 _REMEMBERED = 1000  # keys
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_GONE = ("chat not found", "deactivated", "not enough rights", "have no rights", "write_forbidden", "peer_id_invalid")
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
-
-def describe(error: TelegramError) -> str:
-    """An error in words that are safe to show: the library puts the token into one of them."""
-    if isinstance(error, InvalidToken):
-        return "Telegram does not accept the bot's token"
-    return f"{type(error).__name__}: {error}"
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Errand:
     """One card on its way, and how far it has got."""
 
-    chat: int
+    place: Place
     silent: bool
     first: bool
     reply_to: int | None
     ids: list[int] = field(default_factory=list)  # of the parts that are there
     unsure: bool = False  # the next part may be there too
+    whole: bool = False  # one message held it all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """How a message is tried. What Telegram refuses is given up, one thing after the other; the words never are."""
+
+    text: Message
+    buttons: Sequence[Button]
+    place: Place
+    reply_to: int | None
+    marked: bool = True
+
+    def weaker(self, refusal: BadRequest) -> "_Form | None":
+        said = refusal.message.lower()
+        if is_gone(refusal):
+            return None
+        if self.reply_to is not None and "repl" in said:  # gone, and it stood in another topic
+            return replace(self, reply_to=None)
+        if self.place.topic is not None and ("thread" in said or "topic" in said):  # deleted or closed
+            log.warning("%s takes no messages (%s): they go to the chat itself", self.place, refusal.message)
+            return replace(self, place=Place(self.place.chat))
+        if self.marked and "parse entities" in said:
+            return replace(self, marked=False)
+        if self.marked or self.buttons:  # a fault in a button must not cost the words
+            return replace(self, marked=False, buttons=())
+        return None
 
 
 class Sender:
-    """Raises ChatDown or ChatRefused, and nothing else."""
+    """Raises ChatDown or ChatRefused, and nothing else. `rich`: native tables, where the server knows them."""
 
-    def __init__(self, *, token: str, base_url: str, request: BaseRequest, limits: Limits) -> None:
-        self._request = request
-        self._bot = Bot(token, base_url=base_url, request=request, get_updates_request=request)  # it never polls
-        self._pace = Pace(limits)
-        self._moved: dict[int, int] = {}  # groups that became supergroups
+    def __init__(self, wire: Wire, *, rich: bool) -> None:
+        self._wire = wire
+        self._bot = wire.bot
+        self._rich = rich
         self._begun: OrderedDict[str, _Errand] = OrderedDict()
         self._done: OrderedDict[str, str] = OrderedDict()  # key -> reference
 
-    async def close(self) -> None:
-        await self._request.shutdown()
-
-    async def await_turn(self, chat: int) -> None:
-        """Wait until the pace lets an alert go."""
-        await self._pace.gate(chat).await_turn()
+    # --- sending ------------------------------------------------------------------------------------------------
 
     async def send(
-        self, chat: int, card: Card, *, key: str, silent: bool = False, first: bool = False, reply_to: int | None = None
+        self,
+        place: Place,
+        card: Card,
+        *,
+        key: str,
+        silent: bool = False,
+        first: bool = False,
+        reply_to: int | None = None,
     ) -> str:
         """The card in as many messages as it takes, buttons under the last. Returns their ids, "17" or "17,18".
 
@@ -72,98 +91,86 @@ class Sender:
         """
         if key in self._done:
             return self._done[key]
-        errand = self._begun.setdefault(key, _Errand(chat=chat, silent=silent, first=first, reply_to=reply_to))
+        errand = self._begun.setdefault(key, _Errand(place=place, silent=silent, first=first, reply_to=reply_to))
         parts = messages(card, limit=_ROOM)
         for number in range(len(errand.ids), len(parts)):
-            last = number == len(parts) - 1
-            errand.ids.append(await self._post(errand, parts[number], card.buttons if last else ()))
+            buttons = card.buttons if number == len(parts) - 1 else ()
+            form = _Form(text=parts[number], buttons=buttons, place=place, reply_to=reply_to)
+            errand.ids.append(await self._post(errand, form, card))
             errand.unsure = False
-        self._done[key] = ",".join(map(str, errand.ids))
+            if errand.whole:
+                break
+        self._done[key] = reference_of(errand.ids)
         self._forget(key)
         return self._done[key]
 
-    async def edit(self, chat: int, message_id: int, card: Card) -> bool:
-        """Put the card in the place of a message. False when that cannot be done: too long, too old, gone."""
-        parts = messages(card)
-        if len(parts) > 1:
-            return False
-        markup = _keyboard(card.buttons)
-
-        async def call(text: str, mode: str | None) -> object:
-            return await self._bot.edit_message_text(
-                text, chat, message_id, parse_mode=mode, link_preview_options=_NO_PREVIEW, reply_markup=markup
-            )
-
-        try:
-            await self._turn(chat, lambda: _plain_if_refused(call, parts[0]), first=True)
-        except BadRequest as error:
-            return _unchanged(error)
-        return True
-
-    async def strip(self, chat: int, message_id: int) -> None:
-        """Take the buttons off a message."""
-        try:
-            await self._turn(chat, lambda: self._bot.edit_message_reply_markup(chat, message_id), first=True)
-        except BadRequest as error:
-            if not _unchanged(error):
-                raise ChatRefused(describe(error)) from error
-
-    async def _post(self, errand: _Errand, part: Message, buttons: Sequence[Button]) -> int:
-        """One message, in the best form that is taken: marked up, plain, plain without buttons."""
+    async def _post(self, errand: _Errand, form: _Form, card: Card) -> int:
         repeat = REPEAT if errand.unsure else ""
-        part = Message(html=part.html + repeat, plain=part.plain + repeat)
-
-        async def call(text: str, mode: str | None, under: Sequence[Button] = buttons) -> int:
-            return await self._send_message(errand, text, mode, under)
+        form = replace(form, text=Message(html=form.text.html + repeat, plain=form.text.plain + repeat))
+        rich = rich_html(card, note=repeat) if self._rich and not errand.ids else None
 
         async def in_some_form() -> int:
-            try:
-                return await _plain_if_refused(call, part)
-            except BadRequest as error:
-                if any(word in error.message.lower() for word in _GONE):
-                    raise
-                return await call(part.plain, None, ())  # a fault in a button must not cost the words
+            if rich is not None and (sent := await self._post_rich(errand, rich, card.buttons)) is not None:
+                errand.whole = True
+                return sent
+            return await self._post_html(errand, form)
 
         try:
-            return await self._turn(errand.chat, in_some_form, first=errand.first)
+            return await self._wire.call(errand.place.chat, in_some_form, first=errand.first)
         except BadRequest as error:
             raise ChatRefused(describe(error)) from error
         except ChatDown as error:
-            errand.unsure = errand.unsure or _may_have_arrived(error.__cause__)
+            errand.unsure = errand.unsure or may_have_arrived(error)
             raise
 
-    async def _send_message(self, errand: _Errand, text: str, mode: str | None, buttons: Sequence[Button]) -> int:
-        answers = ReplyParameters(errand.reply_to, allow_sending_without_reply=True) if errand.reply_to else None
-        sent = await self._bot.send_message(
-            self._moved.get(errand.chat, errand.chat),
-            text,
-            parse_mode=mode,
-            link_preview_options=_NO_PREVIEW,
-            disable_notification=errand.silent,
-            reply_markup=_keyboard(buttons),
-            reply_parameters=answers,
-        )
-        return sent.message_id
-
-    async def _turn(self, chat: int, call: Callable[[], Awaitable[_Result]], *, first: bool) -> _Result:
-        """Make a call at the chat's pace. Raises ChatDown, ChatRefused, or BadRequest for the caller to judge."""
-        gate = self._pace.gate(chat)
-        async with gate.turn(first=first):
+    async def _post_html(self, errand: _Errand, form: _Form) -> int:
+        """In the first form that is taken."""
+        while True:
             try:
-                return await call()
-            except RetryAfter as error:
-                pause = _seconds(error.retry_after)
-                gate.hold(pause)
-                raise ChatDown(describe(error), retry_after=pause) from error
-            except ChatMigrated as error:
-                self._moved[chat] = error.new_chat_id
-                raise ChatDown(describe(error), retry_after=0.0) from error
-            except Forbidden as error:
-                raise ChatRefused(describe(error)) from error
-            except BadRequest:
+                sent = await self._bot.send_message(
+                    self._wire.now_at(form.place.chat),
+                    form.text.html if form.marked else form.text.plain,
+                    parse_mode="HTML" if form.marked else None,
+                    link_preview_options=_NO_PREVIEW,
+                    disable_notification=errand.silent,
+                    reply_markup=keyboard(form.buttons),
+                    reply_parameters=_answering(form.reply_to),
+                    message_thread_id=form.place.topic,
+                )
+            except BadRequest as error:
+                weaker = form.weaker(error)
+                if weaker is None:
+                    raise
+                form = weaker
+            else:
+                return sent.message_id
+
+    async def _post_rich(self, errand: _Errand, html: str, buttons: Sequence[Button]) -> int | None:
+        """None where it has to be said without a native table."""
+        try:
+            sent: dict[str, Any] = await self._bot.do_api_request(
+                "send_rich_message",
+                {
+                    "chat_id": self._wire.now_at(errand.place.chat),
+                    "rich_message": {"html": html},
+                    "disable_notification": errand.silent,
+                    "reply_markup": keyboard(buttons),
+                    "reply_parameters": _answering(errand.reply_to),
+                    "message_thread_id": errand.place.topic,
+                },
+            )
+        except (EndPointNotFound, InvalidToken) as error:
+            if "not found" not in str(error.__cause__).lower():  # else it is the token that is unknown
                 raise
-            except TelegramError as error:
-                raise ChatDown(describe(error)) from error
+            self._rich = False
+            log.info("this Telegram server knows no rich messages: tables are shown as lines")
+        except BadRequest as error:
+            if is_gone(error):
+                raise
+            log.info("a table was refused and is shown as lines: %s", error)
+        else:
+            return int(sent["message_id"])
+        return None
 
     def _forget(self, done: str) -> None:
         self._begun.pop(done, None)
@@ -171,31 +178,92 @@ class Sender:
             while len(known) > _REMEMBERED:
                 known.popitem(last=False)
 
+    # --- editing ------------------------------------------------------------------------------------------------
 
-async def _plain_if_refused(call: Callable[[str, str | None], Awaitable[_Result]], part: Message) -> _Result:
-    try:
-        return await call(part.html, "HTML")
-    except BadRequest as error:
-        if "parse entities" not in error.message.lower():
-            raise
-        return await call(part.plain, None)
+    async def edit(self, place: Place, reference: str, card: Card, *, first: bool = False) -> bool:
+        """Put the card in the place of a message. False when that cannot be done: too long, too old, gone.
+
+        Of a card that took several messages the last ones change, which is where its buttons are.
+        """
+        ids = ids_of(reference)
+        rich = rich_html(card) if self._rich and len(ids) == 1 else None
+        if rich is not None and await self._edit_rich(place, ids[0], rich, card.buttons, first=first):
+            return True
+        parts = messages(card)
+        if len(parts) > len(ids):
+            return False
+        for number, (id, part) in enumerate(zip(ids[-len(parts) :], parts, strict=True), 1):
+            buttons = card.buttons if number == len(parts) else ()
+            if not await self._edit_html(place, id, part, buttons, first=first):
+                return False
+        return True
+
+    async def _edit_html(self, place: Place, id: int, part: Message, buttons: Sequence[Button], *, first: bool) -> bool:
+        async def call(text: str, mode: str | None) -> object:
+            return await self._bot.edit_message_text(
+                text,
+                self._wire.now_at(place.chat),
+                id,
+                parse_mode=mode,
+                link_preview_options=_NO_PREVIEW,
+                reply_markup=keyboard(buttons),
+            )
+
+        async def in_some_form() -> object:
+            try:
+                return await call(part.html, "HTML")
+            except BadRequest as error:
+                if "parse entities" not in error.message.lower():
+                    raise
+                return await call(part.plain, None)
+
+        try:
+            await self._wire.call(place.chat, in_some_form, first=first)
+        except BadRequest as error:
+            return is_unchanged(error)
+        return True
+
+    async def _edit_rich(self, place: Place, id: int, html: str, buttons: Sequence[Button], *, first: bool) -> bool:
+        """An older server knows no such parameter and misses the text."""
+
+        async def call() -> object:
+            return await self._bot.edit_message_text(
+                "",
+                self._wire.now_at(place.chat),
+                id,
+                reply_markup=keyboard(buttons),
+                api_kwargs={"rich_message": {"html": html}, "text": None},
+            )
+
+        try:
+            await self._wire.call(place.chat, call, first=first)
+        except BadRequest as error:
+            return is_unchanged(error)
+        return True
+
+    async def strip(self, place: Place, message_id: int) -> None:
+        """Take the buttons off a message. One that is gone has none."""
+
+        async def call() -> object:
+            return await self._bot.edit_message_reply_markup(self._wire.now_at(place.chat), message_id)
+
+        try:
+            await self._wire.call(place.chat, call, first=True)
+        except BadRequest as error:
+            if not is_unchanged(error):
+                log.info("the buttons of a message stay: %s", error)
+
+    async def pin(self, place: Place, message_id: int) -> None:
+        async def call() -> object:
+            return await self._bot.pin_chat_message(
+                self._wire.now_at(place.chat), message_id, disable_notification=True
+            )
+
+        try:
+            await self._wire.call(place.chat, call, first=False)
+        except BadRequest as error:
+            raise ChatRefused(describe(error)) from error
 
 
-def _keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
-    keys = [InlineKeyboardButton(b.label, callback_data=b.data) for b in buttons]
-    return InlineKeyboardMarkup([keys[i : i + _PER_ROW] for i in range(0, len(keys), _PER_ROW)]) if keys else None
-
-
-def _unchanged(error: BadRequest) -> bool:
-    """An edit that would change nothing is refused, although nothing is left to do."""
-    return "not modified" in error.message.lower()
-
-
-def _may_have_arrived(error: BaseException | None) -> bool:
-    """Whether the connection failed under a request that had left; an error that was answered has done nothing."""
-    cause = error.__cause__ if error else None
-    return isinstance(cause, httpx.HTTPError) and not isinstance(cause, _NEVER_LEFT)
-
-
-def _seconds(pause: int | timedelta) -> float:
-    return pause.total_seconds() if isinstance(pause, timedelta) else float(pause)
+def _answering(message_id: int | None) -> ReplyParameters | None:
+    return None if message_id is None else ReplyParameters(message_id, allow_sending_without_reply=True)

@@ -2,32 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 from telegram.error import Conflict, TelegramError
 from telegram.request import HTTPXRequest
 
-from bot.chats.telegram_sender import describe
+from bot.chats.telegram_wire import describe
+from bot.chats.trouble import OnTrouble, Trouble
 from trading.ports import Clock
 from trading.status import Armed, Capability
 
 log = logging.getLogger(__name__)
 _REFUSED = (401, 404)  # the token is unknown; after it the library polls no more
 
-
-class Trouble(StrEnum):
-    """What `on_trouble` is told, each once per occurrence."""
-
-    DOWN = "down"
-    BACK = "back"
-    CONFLICT = "conflict"
-    CONFLICT_OVER = "conflict over"
-
-
-OnTrouble = Callable[[Trouble, str], None]  # kind and detail; must not raise
 
 SECOND_POLLER = "another process reads this bot's messages with the same token: each command lands in a random one"
 
@@ -75,6 +63,11 @@ class Watch:
 
     def off(self) -> None:
         self._set(Armed.OFF, "stopped")
+
+    @property
+    def conflict(self) -> str:
+        """Why what is read here cannot be trusted; "" while this process alone reads."""
+        return "" if self._conflict_at is None else SECOND_POLLER
 
     def fresh(self) -> bool:
         """Whether a poll was answered since this was last asked."""

@@ -1,5 +1,41 @@
 """The commands, one function each, for every chat alike. Importing this package fills the catalogue."""
 
-from bot.commands import control, insight, market, phases, playbooks, portfolio, risk, settings, system
+from bot.commands import (
+    alerts,
+    control,
+    insight,
+    judging,
+    locks,
+    market,
+    mode,
+    orders,
+    people,
+    phases,
+    playbooks,
+    portfolio,
+    results,
+    risk,
+    settings,
+    system,
+    wishes,
+)
 
-__all__ = ["control", "insight", "market", "phases", "playbooks", "portfolio", "risk", "settings", "system"]
+__all__ = [
+    "alerts",
+    "control",
+    "insight",
+    "judging",
+    "locks",
+    "market",
+    "mode",
+    "orders",
+    "people",
+    "phases",
+    "playbooks",
+    "portfolio",
+    "results",
+    "risk",
+    "settings",
+    "system",
+    "wishes",
+]

@@ -1,13 +1,13 @@
-"""What may be typed next, for a chat that can complete."""
+"""What may be typed next, for a chat that can complete: from the catalogue, like everything that is suggested."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
-from bot.catalogue import COMMANDS, DeskPort
-from bot.commands.phases import SETTINGS
-from bot.render.figures import WINDOWS
-from bot.render.words import amount, clock, name_of
-from bot.routing import KINDS, MODES
+from bot.arguments import SUGGESTED
+from bot.catalogue import COMMANDS, Argument, BadArguments, Entry, actions, find
+from bot.reach import DeskPort, Tools
+from bot.render.words import amount, clock
 from trading.breaker import Level
 from trading.status import DeskStatus
 
@@ -27,36 +27,49 @@ def _held_back(now: DeskStatus) -> str:
     return f"{', entries frozen' if now.frozen else ''}{tripped}"
 
 
-def _arguments(desk: DeskPort, name: str, playbooks: Sequence[str]) -> list[str]:
-    now, book = desk.status(), desk.playbook
-    held = [p.position.id for p in now.positions]
-    pairs = [name_of(p.position.symbol) for p in now.positions]
-    last = now.last_decision.split()[:1]
-    phases = [p.name for p in book.phases]
-    choices = {
-        "position": [*pairs, *held],
-        "close": [*pairs, *held],
-        "why": ["last", *last, *held, *book.universe],
-        "ask": [*last, *held, *book.universe],
-        "decisions": list(book.universe),
-        "pnl": list(WINDOWS),
-        "market": list(book.universe),
-        "breaker": ["reset", *(f"override {level.name.lower()} for 1h" for level in Level)],
-        "phase": [*phases, "auto", *(f"set {phase} {setting}=" for phase in phases for setting in SETTINGS)],
-        "playbook": ["list", *playbooks, *(f"{verb} {name}" for verb in ("show", "use") for name in playbooks)],
-        "shadow": [f"{verb} {name}" for verb in ("add", "remove") for name in playbooks],
-        "alerts": [f"{kind} {mode}" for kind in KINDS for mode in MODES],
-        "help": list(COMMANDS),
-    }
-    return list(dict.fromkeys(choices.get(name, [])))
-
-
-def complete(desk: DeskPort, typed: str, playbooks: Sequence[str] = ()) -> list[str]:
-    """Whole lines that begin with what is typed. `playbooks`: the names there are."""
+def complete(tools: Tools, typed: str) -> list[str]:
+    """Whole lines that may be meant by what is typed so far."""
     if not typed.startswith("/"):
         return []
-    word, space, rest = typed.partition(" ")
+    done, space, part = typed.rpartition(" ")
     if not space:
-        return [f"/{name}" for name in COMMANDS if f"/{name}".startswith(word.lower())]
-    fitting = _arguments(desk, word.removeprefix("/").lower(), playbooks)
-    return [f"{word} {argument}" for argument in fitting if argument.lower().startswith(rest.lower())]
+        return [f"/{name}" for name in COMMANDS if " " not in name and f"/{name}".startswith(typed.lower())]
+    entry, words = find(done)
+    if entry is None:
+        return []
+    known = _lines(entry, words.split(), " ".join(done.split()), part, tools)
+    return list(islice(dict.fromkeys(known), SUGGESTED))
+
+
+def _lines(entry: Entry, words: list[str], done: str, part: str, tools: Tools) -> Iterator[str]:
+    """`done`: what is typed of the line without its last word, `part`; `words`: those of it that are arguments."""
+    if not words and " " not in entry.path:
+        names = (action.path.partition(" ")[2] for action in actions(entry.name))
+        yield from (f"{done} {name}" for name in names if name.startswith(part.lower()))
+    open_, left = _open(entry, words, tools)
+    kept, begun = done.split(" ")[: -len(left) or None], " ".join((*left, part))
+    for argument in open_:
+        if argument.rest or not left:
+            yield from (" ".join((*kept, value)) for value in argument.suggest(begun, tools))
+        if argument.required:
+            return
+
+
+def _open(entry: Entry, words: list[str], tools: Tools) -> tuple[list[Argument], list[str]]:
+    """The arguments that are still to come, and the words that belong to the next of them already."""
+    open_, left = list(entry.args), list(words)
+    while left:
+        taker = next((a for a in open_ if a.rest or _reads(a, left[0], tools)), None)
+        if taker is None or taker.rest:
+            return ([] if taker is None else [taker]), left
+        open_.remove(taker)
+        left.pop(0)
+    return open_, left
+
+
+def _reads(argument: Argument, word: str, tools: Tools) -> bool:
+    try:
+        argument.read(word, tools)
+    except BadArguments:
+        return False
+    return True

@@ -1,60 +1,90 @@
 """Why the desk did what it did: answers bound to the record."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
 from bot import explain
-from bot.catalogue import BadArguments, Context, command
-from bot.commands.lookup import count_in, decision_named, symbol_named
-from bot.render.views import decisions_card
+from bot.arguments import CSV, PAGE, Count, DecisionName, OneOf, Pair, Words, symbol_named
+from bot.catalogue import Effect, command
+from bot.commands.lookup import decision_named
+from bot.commands.results import in_pieces
+from bot.reach import Context
+from bot.render.views import DecisionLine, Page, decisions_card, decisions_file
+from bot.render.words import name_of
 from bot.surface import Card, Role
 from trading.decision import Decision
 from trading.errors import Misuse
 from trading.model import Symbol
 
 TRADED = ("long", "short")  # outcomes
+_OUTCOMES = (*TRADED, "denied", "wait", "traded")
+_SHOWN = 10
 
 
 @command(
     "decisions",
-    help="The last decisions, WAITs included",
-    usage="/decisions [n] [PAIR]",
+    help="The decisions, WAITs included, newest first, page by page or as a file",
     role=Role.VIEWER,
+    effect=Effect.READS,
     example="/decisions 5 BTC",
+    args=(
+        Count(name="n", help="How many to a page; without it 10", most=30),
+        Pair(name="pair", help="Of this pair alone"),
+        OneOf(name="outcome", help="That came to this alone", known=_OUTCOMES),
+        PAGE,
+        CSV,
+    ),
 )
-async def decisions(context: Context, args: str) -> Card:
-    count, symbol = "", None
-    for word in args.split():
-        found = symbol_named(context.desk.playbook, word)
-        if found is None and not word[0].isdigit():
-            raise BadArguments(f"{word[:20]!r} is neither a number nor a pair of the playbook")
-        count, symbol = (count, found) if found else (word, symbol)
-    lines = await context.records.decisions(count_in(count, default=10, most=50), symbol=symbol)
-    return decisions_card(lines, context.desk.now())
+async def decisions(
+    context: Context, n: int = _SHOWN, pair: Symbol | None = None, outcome: str = "", page: int = 1, csv: str = ""
+) -> Card:
+    fetch = _decisions(context, pair, outcome)
+    if csv:
+        return await asyncio.to_thread(decisions_file, await in_pieces(fetch))
+    found = await fetch(n + 1, (page - 1) * n)
+    words = ("/decisions", "" if n == _SHOWN else str(n), name_of(pair) if pair else "", outcome)
+    shown = Page(line=" ".join(w for w in words if w), number=page, more=len(found) > n, zone=context.about.zone)
+    return decisions_card(found[:n], context.desk.now(), shown)
+
+
+def _decisions(
+    context: Context, pair: Symbol | None, outcome: str
+) -> Callable[[int, int], Awaitable[Sequence[DecisionLine]]]:
+    outcomes = TRADED if outcome == "traded" else (outcome,) if outcome else None
+    return lambda n, skip: context.records.decisions(n, pair, outcomes, skip=skip)
 
 
 @command(
     "why",
     help="The evidence, votes, tally and gate answers of a decision, and what became of it",
-    usage="/why [ID | PAIR | last]",
     role=Role.VIEWER,
+    effect=Effect.READS,
     example="/why BTC",
+    args=(DecisionName(name="decision", help="Which decision; without it the last"),),
 )
-async def why(context: Context, args: str) -> Card:
-    decision = await decision_named(context, args)
-    return explain.why(decision, await context.records.story(decision.id))
+async def why(context: Context, decision: str = "last") -> Card:
+    found = await decision_named(context, decision)
+    return explain.why(found, await context.records.story(found.id), zone=context.about.zone)
 
 
 @command(
     "ask",
     help="A question about a decision, answered from its record alone",
-    usage="/ask QUESTION, with an ID or PAIR in it, or about the last decision or trade",
     role=Role.VIEWER,
+    effect=Effect.READS,
     example="/ask why this size for BTC",
+    args=(
+        Words(
+            name="question",
+            help="With an id or a pair in it, or else about the last decision or trade",
+            required=True,
+        ),
+    ),
 )
-async def ask(context: Context, args: str) -> Card:
-    if not args:
-        raise BadArguments("what would you like to know?")
-    decision, question = await _meant(context, args)
-    story = await context.records.story(decision.id)
-    return explain.ask(question, decision, story) if question else explain.why(decision, story)
+async def ask(context: Context, question: str) -> Card:
+    decision, rest = await _meant(context, question)
+    story, zone = await context.records.story(decision.id), context.about.zone
+    return explain.ask(rest, decision, story, zone=zone) if rest else explain.why(decision, story, zone=zone)
 
 
 async def _unnamed(context: Context, question: str) -> Decision:

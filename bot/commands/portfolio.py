@@ -1,79 +1,81 @@
-"""What the desk holds and what it has earned."""
+"""What the desk holds: at a glance, position by position, and the account."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from bot.catalogue import BadArguments, Context, command
-from bot.commands.lookup import count_in, position_named
-from bot.render import render_summary
-from bot.render.figures import WINDOWS
-from bot.render.positions import position_card, positions_card
-from bot.render.risk import sizing_lines
-from bot.render.views import balance_card, state_line, status_card, trades_card
-from bot.render.words import money
+from bot.arguments import OneOf, OpenPosition
+from bot.catalogue import Effect, command
+from bot.commands.lookup import position_named
+from bot.pictures import Picture
+from bot.reach import Context
+from bot.render.pictures import position_picture
+from bot.render.positions import chart_card, position_card, positions_card
+from bot.render.views import balance_card, state_line, status_card
 from bot.surface import Card, Role
-from trading.model import ZERO
-from trading.performance import summarise
+from trading.errors import Misuse
+from trading.market.series import Series
+from trading.model import Symbol
+from trading.status import PositionStatus
 
-_ALL = 1_000_000  # more trades than a desk makes in its life
-
-
-@command("status", help="The desk at a glance", usage="/status", role=Role.VIEWER, example="/status")
-async def status(context: Context, _: str) -> Card:
-    return status_card(context.desk.status(), context.desk.playbook.sizing.method)
+_BEFORE = 60  # bars that are asked for besides those of a position's own time
+_MOST = 3000
 
 
-@command("positions", help="Every open position", usage="/positions", role=Role.VIEWER, example="/positions")
-async def positions(context: Context, _: str) -> Card:
+@command(
+    "status",
+    help="The desk at a glance, and how many of its slots are used",
+    role=Role.VIEWER,
+    effect=Effect.READS,
+    example="/status",
+)
+async def status(context: Context) -> Card:
+    now, book = context.desk.status(), context.desk.playbook
+    slots = book.max_positions_in(book.phase_named(now.phase))
+    return status_card(now, book.sizing.method, slots=slots, zone=context.about.zone)
+
+
+@command("positions", help="Every open position", role=Role.VIEWER, effect=Effect.READS, example="/positions")
+async def positions(context: Context) -> Card:
     now = context.desk.status()
-    return positions_card(now, state_line(now))
+    return positions_card(now, state_line(now, context.about.zone))
 
 
 @command(
     "position",
-    help="One position with its stop, target and armed exit rules",
-    usage="/position ID or PAIR",
+    help="One position: stop, target, armed exit rules, and its candles",
     role=Role.VIEWER,
+    effect=Effect.READS,
     example="/position BTC",
+    args=(
+        OpenPosition(name="position", help="The open position, by its id or pair", required=True),
+        OneOf(name="view", help="Its picture alone", known=("chart",)),
+    ),
 )
-async def position(context: Context, args: str) -> Card:
+async def position(context: Context, position: str, view: str = "") -> Card:
     now = context.desk.status()
-    return position_card(position_named(now, context.desk.playbook, args), now.at)
+    found = position_named(now, context.desk.playbook, position)
+    picture = await _candles(context, found)
+    if view:
+        return chart_card(found, picture)
+    return position_card(found, now.at, context.about.zone, picture=picture)
 
 
-def _since(window: str, now: datetime) -> datetime | None:
-    if window == "all":
+@command("balance", help="The account", role=Role.VIEWER, effect=Effect.READS, example="/balance")
+async def balance(context: Context) -> Card:
+    return balance_card(context.desk.status(), context.about.zone)
+
+
+async def _candles(context: Context, view: PositionStatus) -> Picture | None:
+    held = view.position
+    series = candles_since(context, held.symbol, context.desk.now() - held.opened_at)
+    if series is None:
         return None
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight if window == "today" else now - timedelta(days=int(window.removesuffix("d")))
+    return position_picture(held, await context.records.story(held.id), series, quote=view.quote)
 
 
-@command(
-    "pnl",
-    help="Results of the closed trades",
-    usage="/pnl [today | 7d | 30d | all]",
-    role=Role.VIEWER,
-    example="/pnl 7d",
-)
-async def pnl(context: Context, args: str) -> Card:
-    window = args.lower() or "all"
-    if window not in WINDOWS:
-        raise BadArguments(f"{args[:20]!r} is not one of {', '.join(WINDOWS)}")
-    now = context.desk.status()
-    since = _since(window, context.desk.now())
-    every = await context.records.trades(_ALL)
-    trades = [t for t in every if since is None or t.closed_at >= since]
-    before = now.start_equity + sum((t.net for t in every), ZERO) - sum((t.net for t in trades), ZERO)
-    known = now.positions and now.unrealised is not None
-    still = f"Unrealised {money(now.unrealised or ZERO)} in {len(now.positions)} open" if known else ""
-    sizing = sizing_lines(now.sized, context.desk.playbook.sizing.method)
-    return render_summary(summarise(trades, before), window, unrealised=still, sizing=sizing)
-
-
-@command("balance", help="The account", usage="/balance", role=Role.VIEWER, example="/balance")
-async def balance(context: Context, _: str) -> Card:
-    return balance_card(context.desk.status())
-
-
-@command("trades", help="The last closed trades", usage="/trades [n]", role=Role.VIEWER, example="/trades 5")
-async def trades(context: Context, args: str) -> Card:
-    return trades_card(await context.records.trades(count_in(args, default=10, most=50)), context.desk.now())
+def candles_since(context: Context, symbol: Symbol, age: timedelta) -> Series | None:
+    """The candles of so long, and some before; None where the market has none: the words stand without them."""
+    bars = min(_MOST, age // context.desk.playbook.schedule.bar + _BEFORE)
+    try:
+        return context.desk.candles(symbol, bars)
+    except Misuse:
+        return None

@@ -7,9 +7,13 @@ from collections import defaultdict
 
 from bot.render.changes import CHANGES
 from bot.render.decisions import decision_card, why_button
+from bot.render.digest import DIGESTS
 from bot.render.exits import EXITS
+from bot.render.orders import ORDERS
+from bot.render.people import PEOPLE
 from bot.render.positions import held_line
 from bot.render.risk import RISK
+from bot.render.wishes import WISHED
 from bot.render.words import (
     RenderContext,
     Renderer,
@@ -224,6 +228,10 @@ RENDERERS: dict[type[m.Event], Renderer] = {
     **EXITS,
     **RISK,
     **CHANGES,
+    **DIGESTS,
+    **ORDERS,
+    **PEOPLE,
+    **WISHED,
 }
 # Said by another card: the fill before and the protection after it; the request's own answer.
 WORDLESS: frozenset[type[m.Event]] = frozenset({m.OrderIntended, m.PositionOpened, m.CommandRun})

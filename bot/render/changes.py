@@ -5,8 +5,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, tzinfo
 from decimal import Decimal
 
+from bot.render.paging import page_buttons, page_of, page_words
 from bot.render.positions import UNKNOWN, refresh
 from bot.render.words import RenderContext, Renderer, amount, card, clock, counted, money, name_of, percent, share
 from bot.surface import Button, Card
@@ -45,15 +47,16 @@ def _change(what: str, before: str, after: str) -> str:
     """A setting of a phase by its own name: exits.max_hold: 12h -> 6h, but phase final, max_hold: 12h -> 6h."""
     phase = re.fullmatch(r"phases\.([^.]+)\.([^.]+)", what)
     name = f"phase {phase[1]}, {phase[2]}" if phase else what
-    leaf = what.rpartition(".")[2]
-    return f"{name}: {_value(leaf, before)} -> {_value(leaf, after)}"
+    return f"{name}: {value_words(what, before)} -> {value_words(what, after)}"
 
 
-def _value(leaf: str, text: str) -> str:
+def value_words(key: str, text: str) -> str:
     """People read percent, files hold fractions: 0.02 (base) -> 2% (base)."""
     number, space, rest = text.partition(" ")
-    if leaf not in _SHARES or not number:
-        return text or "not set"
+    if not number:
+        return f"not set{space}{rest}"
+    if key.rpartition(".")[2] not in _SHARES:
+        return text
     try:
         return f"{share(Decimal(number))}{space}{rest}"
     except ArithmeticError:
@@ -78,20 +81,14 @@ def kept_line(ids: Iterable[str]) -> str:
 # --- events -------------------------------------------------------------------------------------------------------
 
 
-def _settings_title(event: m.SettingsChanged) -> str:
-    if event.undone is not None:
-        return f"settings version {event.undone} taken back"
-    lines = change_lines(event.changes)
-    return lines[0] if len(lines) == 1 else f"{len(lines)} settings changed"
-
-
 def _settings(event: m.SettingsChanged, _: RenderContext) -> Card:
-    title, lines = _settings_title(event), change_lines(event.changes)
+    lines, undone = change_lines(event.changes), event.undone is not None
+    said = lines[0] if len(lines) == 1 else f"{counted(len(lines), 'setting')} {'as before' if undone else 'changed'}"
     return card(
-        title,
-        *(lines if lines != (title,) else ()),
+        f"Undone: {said}" if undone else said,
+        *(lines if len(lines) != 1 else ()),
         f"By {event.by}. Settings version {event.version}. {KEPT}.",
-        "" if event.undone is not None else "/undo takes it back; it asks first.",
+        f"It takes version {event.undone} back." if undone else "/undo takes it back; it asks first.",
     )
 
 
@@ -101,6 +98,15 @@ def _playbook(event: m.PlaybookChanged, _: RenderContext) -> Card:
         f"By {event.by}",
         kept_line(event.kept),
         buttons=(Button(label="Playbook", data="do:/playbook"),),
+    )
+
+
+def _written(event: m.PlaybookWritten, _: RenderContext) -> Card:
+    return card(
+        f"new playbook {event.playbook}",
+        f"Made in the chat by {event.by}" + (f", from {event.parent}" if event.parent else ""),
+        "It trades nothing until somebody chooses it: it begins in shadow, on paper.",
+        buttons=(Button(label="Show it", data=f"do:/playbook show {event.playbook}"),),
     )
 
 
@@ -126,6 +132,7 @@ def _alerts(event: m.AlertsChanged, _: RenderContext) -> Card:
 CHANGES: dict[type[m.Event], Renderer] = {
     m.SettingsChanged: _settings,
     m.PlaybookChanged: _playbook,
+    m.PlaybookWritten: _written,
     m.ShadowDeskChanged: _shadow_desk,
     m.PhaseChanged: _phase,
     m.AlertsChanged: _alerts,
@@ -146,19 +153,45 @@ def _own(phase: Phase) -> str:
     return ", ".join(s for s in said if s)
 
 
-def _phase_line(phase: Phase) -> str:
-    dates = f", {clock(phase.starts)} to {clock(phase.ends)}" if phase.starts and phase.ends else ""
+def _dates(phase: Phase, zone: tzinfo) -> str:
+    if phase.starts is None or phase.ends is None:
+        return ""
+    return f"{clock(phase.starts, zone=zone)} to {clock(phase.ends, zone=zone)}"
+
+
+def _phase_line(phase: Phase, zone: tzinfo) -> str:
+    said = ", ".join(part for part in (phase.note or "no note", _dates(phase, zone)) if part)
     own = _own(phase)
-    return f"{phase.name}: {phase.note or 'no note'}{dates}" + (f"; {own}" if own else "")
+    return f"{phase.name}: {said}" + (f"; {own}" if own else "")
 
 
-def phase_card(playbook: Playbook, current: str, version: int) -> Card:
+def phase_card(playbook: Playbook, current: str, version: int, zone: tzinfo = UTC) -> Card:
     return card(
         f"phase {current}",
-        *(_phase_line(p) for p in playbook.phases),
+        *(_phase_line(p, zone) for p in playbook.phases),
         f"Settings version {version}" if version else "",
-        "Change it with /phase NAME, or /phase auto for the playbook's dates",
+        "Choose one with /phase NAME, or /phase auto for the playbook's dates; it asks first",
         "Change what one says with /phase set NAME key=value; /undo takes it back",
+        buttons=(refresh("phase"), *(_show_phase(p) for p in playbook.phases), _BY_DATES),
+    )
+
+
+_BY_DATES = Button(label="By its dates", data="do:/phase use auto")
+
+
+def _show_phase(phase: Phase) -> Button:
+    return Button(label=phase.name, data=f"do:/phase {phase.name}")
+
+
+def one_phase_card(phase: Phase, *, on: bool, zone: tzinfo = UTC) -> Card:
+    """`on`: it is the one that is on."""
+    own = _own(phase)
+    return card(
+        f"phase {phase.name}{' (on)' if on else ''}",
+        phase.note,
+        _dates(phase, zone) or "No dates: it is on when somebody chooses it",
+        f"It says: {own}" if own else "It says nothing of its own: the base settings hold",
+        buttons=(Button(label="Phases", data="do:/phase"),),
     )
 
 
@@ -211,11 +244,20 @@ def _parts(book: Playbook) -> str:
 
 
 def playbook_card(book: Playbook, *, running: bool, others: Sequence[str]) -> Card:
-    limits = book.limits
-    seats = (f"{n.upper()} {s.weight.normalize():f}{'' if s.enabled else ' off'}" for n, s in book.panel.items())
     use = () if running else (Button(label="Use it", data=f"do:/playbook use {book.name}"),)
     return card(
         f"playbook {book.name}{' (running)' if running else ''}",
+        *_says(book),
+        f"Looks every {span_text(book.schedule.signals_every)}; settings {book.hash}",
+        f"Others: {', '.join(others)}" if others else "",
+        buttons=use,
+    )
+
+
+def _says(book: Playbook) -> tuple[str, ...]:
+    limits = book.limits
+    seats = (f"{n.upper()} {s.weight.normalize():f}{'' if s.enabled else ' off'}" for n, s in book.panel.items())
+    return (
         book.title,
         f"Universe: {' '.join(book.universe)}",
         f"Panel: {', '.join(seats)}",
@@ -226,50 +268,65 @@ def playbook_card(book: Playbook, *, running: bool, others: Sequence[str]) -> Ca
         _levels(book.exits),
         _exit_rules(book.exits),
         _parts(book),
-        f"Looks every {span_text(book.schedule.signals_every)}; settings {book.hash}",
-        f"Others: {', '.join(others)}" if others else "",
-        buttons=use,
     )
 
 
-def playbooks_card(entries: Sequence[tuple[str, str]], running: str) -> Card:
+_PLAYBOOKS_SHOWN = 10
+
+
+def playbooks_card(entries: Sequence[tuple[str, str]], running: str, page: int = 1) -> Card:
     """`entries`: each name with its title, or with what is wrong with its file."""
-    lines = (f"{name}{' (running)' if name == running else ''}: {what}" for name, what in entries)
-    buttons = (Button(label=name, data=f"do:/playbook show {name}") for name, _ in entries)
-    return card(counted(len(entries), "playbook"), *lines, "/playbook show NAME, /playbook use NAME", buttons=buttons)
+    shown, page, pages = page_of(entries, page, _PLAYBOOKS_SHOWN)
+    return card(
+        counted(len(entries), "playbook"),
+        *(f"{name}{' (running)' if name == running else ''}: {what}" for name, what in shown),
+        page_words(page, pages),
+        "/playbook show NAME, /playbook use NAME",
+        buttons=(
+            *(Button(label=name, data=f"do:/playbook show {name}") for name, _ in shown),
+            *page_buttons("/playbook list", page, pages, file=False),
+        ),
+    )
+
+
+def written_lines(book: Playbook, parent: Playbook | None, changes: Changes, notes: Iterable[str]) -> tuple[str, ...]:
+    """What a playbook would say that is made now: against its parent, or by itself."""
+    told = change_lines([row for row in changes if row[0] != "playbook"]) if parent else _says(book)
+    as_it = f"As {parent.name}, word for word" if parent and not told else ""
+    return (as_it, *told, *(f"Note: {note}" for note in notes))
 
 
 # --- /shadow ------------------------------------------------------------------------------------------------------
 
 
-def _difference(found: Difference, view: ShadowDeskView) -> str:
-    at = clock(found.at, today=view.differences[0].at)
+def _difference(found: Difference, view: ShadowDeskView, zone: tzinfo) -> str:
+    at = clock(found.at, today=view.differences[0].at, zone=zone)
     return f"{at} {name_of(found.symbol)}: ours {found.ours}, {view.playbook} {found.theirs}"
 
 
-def shadow_lines(view: ShadowDeskView) -> tuple[str, ...]:
+def shadow_lines(view: ShadowDeskView, zone: tzinfo = UTC) -> tuple[str, ...]:
     """How a shadow desk stands against the live one, over the same time."""
     equity = UNKNOWN
     if view.equity is not None:
         change = (view.equity - view.start_equity) / view.start_equity if view.start_equity else None
         equity = amount(view.equity) + ("" if change is None else f" ({percent(change)})")
     return (
-        f"{view.playbook}, on paper since {clock(view.since)}",
+        f"{view.playbook}, on paper since {clock(view.since, zone=zone)}",
         f"Equity {equity}, from {amount(view.start_equity)}; {view.open} open",
         f"Closed: {counted(view.trades, 'trade')}, net {money(view.net)}; "
         f"ours {counted(view.ours_trades, 'trade')}, net {money(view.ours_net)}",
         f"Decisions: {view.same} the same, {view.different} different",
-        *(_difference(d, view) for d in view.differences),
+        *(_difference(d, view, zone) for d in view.differences),
     )
 
 
-def shadows_card(views: Sequence[ShadowDeskView]) -> Card:
+def shadows_card(views: Sequence[ShadowDeskView], zone: tzinfo = UTC) -> Card:
     if not views:
         return card(
             "no playbook runs in shadow", "/shadow add NAME runs one on paper beside the live one; it asks first."
         )
     return card(
         f"{counted(len(views), 'playbook')} in shadow: {', '.join(v.playbook for v in views)}",
-        *(line for view in views for line in shadow_lines(view)),
+        *(line for view in views for line in shadow_lines(view, zone)),
         buttons=(refresh("shadow"),),
     )

@@ -1,14 +1,11 @@
-"""Results over many trades: the card, and the same figures as plain data. Pure."""
+"""Results over many trades: the summary of a whole run, and the same figures as plain data. Pure."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from bot.render.words import amount, card, clock, money, multiple, name_of, percent, rounded, share
-from bot.surface import Button, Card
+from bot.render.words import amount, card, clock, counted, money, multiple, name_of, percent, rounded, share
+from bot.surface import Card
 from trading.model import Trade
 from trading.performance import Drawdown, Performance
-
-WINDOWS = ("today", "7d", "30d", "all")
 
 
 def _drawdown_line(fall: Drawdown | None) -> str:
@@ -40,17 +37,10 @@ def _lines(result: Performance) -> tuple[str, ...]:
     )
 
 
-def render_summary(
-    result: Performance, window: str = "all", *, unrealised: str = "", sizing: Iterable[str] = ()
-) -> Card:
-    """Net result of a window in the title; `unrealised` is one more line where positions are open, `sizing` says what
-    sets the size now."""
+def render_summary(result: Performance, window: str = "all") -> Card:
+    """Net result of a window in the title."""
     change = f" ({percent(result.net / result.start_equity)})" if result.start_equity > 0 else ""
-    trades = f"{result.trades} trade{'' if result.trades == 1 else 's'}"
-    others = (Button(label=w, data=f"do:/pnl {w}") for w in WINDOWS if w != window)
-    return card(
-        f"P&L {window} {money(result.net)}{change}, {trades}", *_lines(result), unrealised, *sizing, buttons=others
-    )
+    return card(f"P&L {window} {money(result.net)}{change}, {counted(result.trades, 'trade')}", *_lines(result))
 
 
 def _plain(value: Any) -> str | None:

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
+from bot.pictures import Picture
 from bot.render.positions import UNKNOWN, refresh
 from bot.render.words import (
     amount,
@@ -92,14 +93,14 @@ def _sigma(sigma: SigmaView) -> tuple[str, ...]:
     )
 
 
-def market_card(view: MarketView) -> Card:
+def market_card(view: MarketView, picture: Picture | None = None, zone: tzinfo = UTC) -> Card:
     outlook, quote, base = view.outlook, view.quote, name_of(view.symbol)
-    bar = "" if outlook.at is None else f", bar of {clock(outlook.at, today=quote.at)}"
+    bar = "" if outlook.at is None else f", bar of {clock(outlook.at, today=quote.at, zone=zone)}"
     atr = UNKNOWN if outlook.atr is None else price(outlook.atr, quote.mark)
     judged = _sigma(view.sigma) if view.sigma else (f"SIGMA has nothing to say: {view.sigma_silent}",)
     return card(
         f"{base} {price(quote.mark)}, {outlook_words(outlook)}",
-        f"Bid {price(quote.bid)}, ask {price(quote.ask)} at {clock(quote.at)}",
+        f"Bid {price(quote.bid)}, ask {price(quote.ask)} at {clock(quote.at, zone=zone)}",
         f"{outlook_words(outlook).capitalize()}{_times(view.multiplier)}",
         f"{volatility_words(outlook).capitalize()}{_times(view.damping)}; ATR {atr}",
         *judged,
@@ -107,29 +108,30 @@ def market_card(view: MarketView) -> Card:
         *_in_threes(_figure(f) for f in view.figures),
         detail=_silent(view.sigma) if view.sigma else (),
         buttons=(refresh(f"market {base}"), Button(label="Regimes", data="do:/regime")),
+        picture=picture,
     )
 
 
 # --- /regime ------------------------------------------------------------------------------------------------------
 
 
-def _regime_line(line: RegimeLine, newest: datetime | None) -> str:
+def _regime_line(line: RegimeLine, newest: datetime | None, zone: tzinfo) -> str:
     base, outlook = name_of(line.symbol), line.outlook
     if outlook is None:
         return f"{base}: {UNKNOWN}" + (f", {line.why}" if line.why else "")
-    older = "" if outlook.at is None or outlook.at == newest else f", bar of {clock(outlook.at)}"
+    older = "" if outlook.at is None or outlook.at == newest else f", bar of {clock(outlook.at, zone=zone)}"
     return f"{base}: {outlook_words(outlook)}{_times(line.multiplier)}, {volatility_words(outlook)}{older}"
 
 
-def regimes_card(lines: Iterable[RegimeLine]) -> Card:
+def regimes_card(lines: Iterable[RegimeLine], zone: tzinfo = UTC) -> Card:
     every = tuple(lines)
     counts = Counter(UNKNOWN if n.outlook is None or n.outlook.regime is None else n.outlook.regime for n in every)
     said = ", ".join(f"{count} {regime}" for regime, count in counts.most_common())
     newest = max((n.outlook.at for n in every if n.outlook and n.outlook.at), default=None)
     return card(
         f"regimes: {said or 'no pair'}",
-        *(_regime_line(n, newest) for n in every),
-        f"Last bar {clock(newest)}" if newest else "",
+        *(_regime_line(n, newest, zone) for n in every),
+        f"Last bar {clock(newest, zone=zone)}" if newest else "",
         buttons=(refresh("regime"),),
     )
 
@@ -157,7 +159,7 @@ def _correlation(a: str, b: str, rho: Rho) -> str:
     return f"{a} with {b}: {signed(float(rho.value))}, {measured if rho.measured else table}"
 
 
-def exposure_card(view: ExposureView) -> Card:
+def exposure_card(view: ExposureView, picture: Picture | None = None) -> Card:
     net = UNKNOWN if view.net is None else money(view.net)
     used = f" of {amount(view.budget)}{_part(view.gross, view.budget)}" if view.budget is not None else ""
     return card(
@@ -169,4 +171,5 @@ def exposure_card(view: ExposureView) -> Card:
         *(_correlation(a, b, rho) for a, b, rho in view.correlations),
         f"Not known: {view.why}" if view.why else "",
         buttons=(refresh("exposure"), Button(label="Positions", data="do:/positions")),
+        picture=picture,
     )

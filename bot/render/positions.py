@@ -1,8 +1,9 @@
 """Open positions in words: where they stand, what guards them, what their exits remember. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
+from bot.pictures import Picture
 from bot.render.decisions import why_button
 from bot.render.words import (
     amount,
@@ -19,7 +20,7 @@ from bot.render.words import (
     share,
     span,
 )
-from bot.surface import Button, Card
+from bot.surface import AGAIN, ASK, Button, Card
 from trading.exit_plan import StopKind
 from trading.model import Position, Quote
 from trading.status import DeskStatus, PositionStatus
@@ -28,7 +29,7 @@ UNKNOWN = "not known"
 
 
 def refresh(what: str) -> Button:
-    return Button(label="Refresh", data=f"do:/{what}")
+    return Button(label="Refresh", data=f"{AGAIN}/{what}")
 
 
 def held_line(position: Position) -> str:
@@ -150,7 +151,7 @@ def positions_card(status: DeskStatus, state: str) -> Card:
     return card(f"{len(views)} open, unrealised {unrealised}", *lines, buttons=(refresh("positions"), *buttons))
 
 
-def position_card(view: PositionStatus, at: datetime) -> Card:
+def position_card(view: PositionStatus, at: datetime, zone: tzinfo = UTC, *, picture: Picture | None = None) -> Card:
     position = view.position
     booked = f", booked {money(position.booked)}" if position.exit_quantity else ""
     return card(
@@ -161,23 +162,35 @@ def position_card(view: PositionStatus, at: datetime) -> Card:
         _partials(position),
         f"Margin {amount(position.margin)}, {at_stop(position)}",
         f"Fees {money(-position.fees)}, funding {money(position.funding)}{booked}",
-        f"Opened {clock(position.opened_at, today=at)} by {position.playbook}, phase {position.plan.phase}",
+        f"Opened {clock(position.opened_at, today=at, zone=zone)} by {position.playbook}, phase {position.plan.phase}",
         f"Entered in {position.plan.entered.regime}" if position.plan.entered.regime else "",
         *(f"Armed: {rule}" for rule in view.rules),
         f"Id {position.id}",
         buttons=(
             refresh(f"position {position.id}"),
             why_button(position.id),
-            Button(label="Close", data=f"do:/close {position.id}"),
+            Button(label="Chart", data=f"{ASK}/position {position.id} chart"),
+            Button(label="Close", data=f"{ASK}/close {position.id}"),
         ),
+        picture=picture,
     )
 
 
-def close_lines(view: PositionStatus) -> tuple[str, ...]:
+def chart_card(view: PositionStatus, picture: Picture | None) -> Card:
+    """The picture alone, with the position's line."""
+    why = "" if picture is not None else "No candles to draw: the market gives none of that time."
+    back = Button(label="Position", data=f"{ASK}/position {view.position.id}")
+    return card(position_title(view), why, buttons=(back,), picture=picture)
+
+
+def close_lines(view: PositionStatus, part: Decimal = Decimal(1)) -> tuple[str, ...]:
     """Size, mark and result as they are at this moment: what a closing would settle, before its fee and slippage."""
     position, quote = view.position, view.quote
-    size = f"{name_of(position.symbol)} {position.direction} {quantity(position.quantity)}, at the market, reduce-only"
+    held = f"{name_of(position.symbol)} {position.direction} {quantity(position.quantity)}"
+    some = "" if part == 1 else f"{share(part)} of it, about {quantity((position.quantity * part).normalize())}: "
+    size = f"{held}; {some}at the market, reduce-only" if some else f"{held}, at the market, reduce-only"
     if quote is None:
         return size, "No fresh quote: the result cannot be said now"
     result = f"unrealised {money(position.unrealised(quote.mark))}{_r_of(position, quote)}"
-    return size, f"Mark {price(quote.mark)}, {percent(position.move(quote.mark))}, {result}"
+    partly = f", {money(position.unrealised(quote.mark) * part)} of it in this part" if some else ""
+    return size, f"Mark {price(quote.mark)}, {percent(position.move(quote.mark))}, {result}{partly}"

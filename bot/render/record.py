@@ -1,10 +1,11 @@
 """The parts of a decision's record in words, for /why and /ask. Pure.
 
 Every number, side and symbol stands in the record or in the events that followed it. Nothing is worked out here: a
-distance or a ratio that the record does not hold is not said.
+distance or a ratio that the record does not hold is not said. Each part is empty where the record holds nothing of it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, tzinfo
 
 from bot.render.decisions import answer_line, method_lines, seen_line, size_line, tally_line, vote_line
 from bot.render.words import (
@@ -25,7 +26,6 @@ from trading.decision import Abstention, Action, Approved, Decision, Denied, Evi
 from trading.model import Leg
 
 Story = Sequence[m.Event]
-Part = Callable[[Decision, Story], tuple[str, ...]]  # empty: the record holds nothing of it
 
 _SIZED_BY = frozenset({"expectancy", "circuit breaker", "size", "risk", "trade margin", "free balance"})
 _PORTFOLIO = frozenset({"asset share", "correlated group", "sector share", "one-sided", "positions", "margin in use"})
@@ -34,7 +34,7 @@ _PORTFOLIO = frozenset({"asset share", "correlated group", "sector share", "one-
 # --- the panel and the judge --------------------------------------------------------------------------------------
 
 
-def verdict(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def verdict(decision: Decision) -> tuple[str, ...]:
     said = decision.verdict
     return (f"Verdict: {said.action}, confidence {confidence(said.confidence)}. {said.reason}",)
 
@@ -52,28 +52,28 @@ def _gives_up(decision: Decision) -> tuple[str, ...]:
     )
 
 
-def votes(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def votes(decision: Decision) -> tuple[str, ...]:
     return (*(_vote(decision, o) for o in decision.opinions), *_gives_up(decision))
 
 
-def _fact(decision: Decision, key: str, persona: str, fact: Evidence) -> str:
+def _fact(decision: Decision, key: str, persona: str, fact: Evidence, zone: tzinfo) -> str:
     unit = fact.unit if fact.unit.startswith("%") else f" {fact.unit}".rstrip()
-    as_of = clock(fact.as_of, today=decision.at)
+    as_of = clock(fact.as_of, today=decision.at, zone=zone)
     source = f"{fact.source}, {as_of}" if fact.source else as_of
     return f"[{key}] {persona.upper()}: {fact.label} {number(fact.value)}{unit} ({source})"
 
 
-def evidence(decision: Decision, _: Story = ()) -> tuple[str, ...]:
-    return tuple(_fact(decision, key, persona, fact) for key, persona, fact in decision.evidence())
+def evidence(decision: Decision, zone: tzinfo = UTC) -> tuple[str, ...]:
+    return tuple(_fact(decision, key, persona, fact, zone) for key, persona, fact in decision.evidence())
 
 
-def persona(decision: Decision, name: str) -> tuple[str, ...]:
+def persona(decision: Decision, name: str, zone: tzinfo = UTC) -> tuple[str, ...]:
     """What one of them said, and its facts."""
     said = tuple(_vote(decision, o) for o in decision.opinions if o.persona == name)
-    return (*said, *(_fact(decision, k, p, f) for k, p, f in decision.evidence() if p == name))
+    return (*said, *(_fact(decision, k, p, f, zone) for k, p, f in decision.evidence() if p == name))
 
 
-def tally(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def tally(decision: Decision) -> tuple[str, ...]:
     return (tally_line(decision),)
 
 
@@ -102,7 +102,7 @@ def _on_paper(decision: Decision) -> str:
     return " in shadow, without an order" if isinstance(decision.gate, Denied) else ""
 
 
-def gate(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def gate(decision: Decision) -> tuple[str, ...]:
     head = () if decision.gate is not None else ("The gate was not asked: the verdict was to wait",)
     if isinstance(decision.gate, Denied):
         head = (f"Denied by {decision.gate.rule}: {decision.gate.reason}",)
@@ -116,65 +116,66 @@ def sized(decision: Decision) -> tuple[str, ...]:
     return f"Size{_on_paper(decision)}: {size_line(plan)}", *method_lines(plan)
 
 
-def size(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def size(decision: Decision) -> tuple[str, ...]:
     """The method that set it with its numbers, and each rule that bears on it."""
     lines = (*sized(decision), *_answered(decision, _SIZED_BY))
     known = seen_line(decision.seen)
     return (*lines, known) if lines and known else lines
 
 
-def leverage(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def leverage(decision: Decision) -> tuple[str, ...]:
     rules = tuple(answer_line(a) for a in _answers(decision) if "leverage" in a.rule.lower())
     plan = _plan(decision)
     return (*((f"Leverage {plan.leverage}x, margin {amount(plan.margin)}",) if plan else ()), *rules)
 
 
-def breaker(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def breaker(decision: Decision) -> tuple[str, ...]:
     return _answered(decision, ("circuit breaker",))
 
 
-def portfolio(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def portfolio(decision: Decision) -> tuple[str, ...]:
     return _answered(decision, _PORTFOLIO)
 
 
-def guards(decision: Decision, story: Story) -> tuple[str, ...]:
+def guards(decision: Decision, story: Story, zone: tzinfo = UTC) -> tuple[str, ...]:
     plan = _plan(decision)
     planned: tuple[str, ...] = ()
     if plan is not None:
         guard = plan.protection
         planned = (f"Planned{_on_paper(decision)}: stop {price(guard.stop)}, target {price(guard.target)}",)
     kinds = (m.ProtectionConfirmed, m.ProtectionFailed, m.StopMoved, m.StopNotMoved)
-    return (*planned, *_told(decision, story, kinds))
+    return (*planned, *_told(decision, story, kinds, zone=zone))
 
 
 # --- the market and the making ------------------------------------------------------------------------------------
 
 
-def outlook(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def outlook(decision: Decision) -> tuple[str, ...]:
     """Regime, volatility and ATR, as the decision saw them."""
     known = seen_line(decision.seen)
     unknown = "" if decision.seen.regime is not None else "The regime was not known at that bar."
     return tuple(line for line in (known, unknown) if line)
 
 
-def seen(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def seen(decision: Decision, zone: tzinfo = UTC) -> tuple[str, ...]:
     saw = decision.seen
-    bar = clock(saw.bar_closed_at, today=decision.at)
+    bar = clock(saw.bar_closed_at, today=decision.at, zone=zone)
+    quoted = clock(saw.quote_at, today=decision.at, zone=zone)
     funding = "" if saw.funding_rate is None else f", funding rate {rate(saw.funding_rate)}"
     return (
         f"Seen: close {price(saw.close)} of the {saw.interval} bar of {bar}, mark {price(saw.mark)}, "
-        f"bid {price(saw.bid)}, ask {price(saw.ask)} at {clock(saw.quote_at, today=decision.at)}{funding}",
+        f"bid {price(saw.bid)}, ask {price(saw.ask)} at {quoted}{funding}",
     )
 
 
-def made(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def made(decision: Decision, zone: tzinfo = UTC) -> tuple[str, ...]:
     return (
-        f"Made {clock(decision.at)} ({decision.trigger}), playbook {decision.playbook}, settings "
+        f"Made {clock(decision.at, zone=zone)} ({decision.trigger}), playbook {decision.playbook}, settings "
         f"{decision.playbook_hash}, phase {decision.phase}, {decision.seen.source}",
     )
 
 
-def change(decision: Decision, _: Story = ()) -> tuple[str, ...]:
+def change(decision: Decision) -> tuple[str, ...]:
     """What the outcome hung on: what kept a trade away, or what would have."""
     match decision.gate:
         case Denied() as denied:
@@ -248,14 +249,16 @@ def _exit(event: m.Event) -> str:
     return ""
 
 
-def _told(decision: Decision, events: Story, kinds: tuple[type[m.Event], ...] = (m.Event,)) -> tuple[str, ...]:
+def _told(
+    decision: Decision, events: Story, kinds: tuple[type[m.Event], ...] = (m.Event,), *, zone: tzinfo
+) -> tuple[str, ...]:
     chosen = (e for e in events if isinstance(e, kinds))
-    return tuple(f"{clock(e.at, today=decision.at)}: {said}" for e in chosen if (said := _happened(e)))
+    return tuple(f"{clock(e.at, today=decision.at, zone=zone)}: {said}" for e in chosen if (said := _happened(e)))
 
 
-def story(decision: Decision, events: Story) -> tuple[str, ...]:
-    return _told(decision, events)
+def story(decision: Decision, events: Story, zone: tzinfo = UTC) -> tuple[str, ...]:
+    return _told(decision, events, zone=zone)
 
 
-def exits(decision: Decision, events: Story) -> tuple[str, ...]:
-    return _told(decision, events, (m.PartialTriggered, m.ExitTriggered, m.TradeClosed, m.ShadowClosed))
+def exits(decision: Decision, events: Story, zone: tzinfo = UTC) -> tuple[str, ...]:
+    return _told(decision, events, (m.PartialTriggered, m.ExitTriggered, m.TradeClosed, m.ShadowClosed), zone=zone)

@@ -4,9 +4,10 @@
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
+from bot.render.positions import refresh
 from bot.render.words import RenderContext, Renderer, card, clock, counted, money, rounded, share, span
 from bot.surface import Button, Card
 from trading import messages as m
@@ -48,10 +49,10 @@ def cause_words(cause: Cause) -> str:
     return f"{cause.trigger} {read(cause.value)}, {cause.level.name} from {read(cause.limit)}"
 
 
-def _cause_line(cause: Cause, at: datetime) -> str:
-    until = "until a person resets it" if cause.until is None else f"until {clock(cause.until, today=at)}"
+def _cause_line(cause: Cause, at: datetime, zone: tzinfo) -> str:
+    until = "until a person resets it" if cause.until is None else f"until {clock(cause.until, today=at, zone=zone)}"
     stands = until if cause.stands(at) else "cooled down"
-    return f"Cause: {cause_words(cause)}; last at {clock(cause.at, today=at)}, {stands}"
+    return f"Cause: {cause_words(cause)}; last at {clock(cause.at, today=at, zone=zone)}, {stands}"
 
 
 def _because(causes: tuple[Cause, ...]) -> str:
@@ -60,30 +61,30 @@ def _because(causes: tuple[Cause, ...]) -> str:
     return "" if worst is None else f": {worst.trigger} {_READ[worst.trigger](worst.value)}"
 
 
-def override_words(override: Override, at: datetime) -> str:
-    return f"{override.level.name} by {override.by} until {clock(override.until, today=at)}"
+def override_words(override: Override, at: datetime, zone: tzinfo = UTC) -> str:
+    return f"{override.level.name} by {override.by} until {clock(override.until, today=at, zone=zone)}"
 
 
-def _way_down(view: BreakerView, at: datetime) -> str:
+def _way_down(view: BreakerView, at: datetime, zone: tzinfo) -> str:
     if view.measured is Level.CLOSED:
         return ""
     if view.next is None or view.until is None:
         return "Next: nothing by itself. A person ends it with /breaker reset."
     held = ", ".join(view.held_by)
     waits = f"; not while unknown: {held}" if held else ""
-    return f"Next: {view.next.name}, not before {clock(view.until, today=at)}{waits}"
+    return f"Next: {view.next.name}, not before {clock(view.until, today=at, zone=zone)}{waits}"
 
 
-def breaker_lines(view: BreakerView, at: datetime) -> tuple[str, ...]:
+def breaker_lines(view: BreakerView, at: datetime, zone: tzinfo = UTC) -> tuple[str, ...]:
     """State, causes, way down, override, and what still works."""
-    since = "" if view.since is None else f" since {clock(view.since, today=at)}"
+    since = "" if view.since is None else f" since {clock(view.since, today=at, zone=zone)}"
     overridden = view.override is not None
     calm = ": nothing it watches has reached a limit" if view.measured is Level.CLOSED else ""
     return (
-        f"In force by override: {override_words(view.override, at)}" if view.override else "",
+        f"In force by override: {override_words(view.override, at, zone)}" if view.override else "",
         f"{'Measured' if overridden else 'Breaker'} {view.measured.name}{since}{calm}",
-        *(_cause_line(c, at) for c in view.causes),
-        _way_down(view, at),
+        *(_cause_line(c, at, zone) for c in view.causes),
+        _way_down(view, at, zone),
         f"Works: {', '.join(view.works)}",
     )
 
@@ -95,10 +96,13 @@ def breaker_title(view: BreakerView, at: datetime) -> str:
     return f"breaker {view.level.name}{why}"
 
 
-def breaker_card(view: BreakerView, at: datetime) -> Card:
-    reset = (Button(label="Reset", data="do:/breaker reset"),) if view.measured is not Level.CLOSED else ()
+def breaker_card(view: BreakerView, at: datetime, zone: tzinfo = UTC) -> Card:
+    reset = Button(label="Reset", data="do:/breaker reset") if view.measured is not Level.CLOSED else None
+    end = Button(label="End override", data="do:/breaker end") if view.override else None
     return card(
-        breaker_title(view, at), *breaker_lines(view, at), buttons=(Button(label="Refresh", data="do:/breaker"), *reset)
+        breaker_title(view, at),
+        *breaker_lines(view, at, zone),
+        buttons=(refresh("breaker"), *(button for button in (reset, end) if button)),
     )
 
 
@@ -114,12 +118,20 @@ def _lasts(event: m.BreakerTripped, about: RenderContext) -> str:
     return f"It lasts{until}, then goes down one level at a time. /breaker reset ends it by hand; it asks first."
 
 
+def _applies(event: m.BreakerTripped | m.BreakerRecovered | m.BreakerReset, measured: Level) -> tuple[Level, str]:
+    """The level that applies, and what it means: an override stands over what is measured."""
+    level = measured if event.in_force is None else event.in_force
+    over = "" if level is measured else f"An override keeps {level.name} in force. "
+    return level, f"{over}{MEANS[level]}"
+
+
 def _tripped(event: m.BreakerTripped, about: RenderContext) -> Card:
+    level, means = _applies(event, event.after)
     return card(
         f"BREAKER {event.after.name}{_because(event.causes)}",
-        f"It was {event.before.name}. {MEANS[event.after]}",
+        f"It was {event.before.name}. {means}",
         *(f"Cause: {cause_words(c)}" for c in event.causes),
-        f"Works: {', '.join(WORKS[event.after])}",
+        f"Works: {', '.join(WORKS[level])}",
         _lasts(event, about),
         buttons=(_LOOK, Button(label="Positions", data="do:/positions")),
     )
@@ -129,7 +141,7 @@ def _recovered(event: m.BreakerRecovered, about: RenderContext) -> Card:
     then = "" if event.until is None else clock(event.until, today=event.at, zone=about.zone)
     return card(
         f"breaker {event.before.name} -> {event.after.name}",
-        MEANS[event.after],
+        _applies(event, event.after)[1],
         f"The next step down comes not before {then}" if then else "",
         buttons=(_LOOK,),
     )
@@ -138,7 +150,8 @@ def _recovered(event: m.BreakerRecovered, about: RenderContext) -> Card:
 def _reset(event: m.BreakerReset, _: RenderContext) -> Card:
     return card(
         f"breaker reset by {event.by}, it was {event.before.name}",
-        "It is CLOSED, and trips again where the reason still stands.",
+        f"It is CLOSED. {_applies(event, Level.CLOSED)[1]}",
+        "It trips again where the reason still stands.",
         buttons=(_LOOK,),
     )
 

@@ -4,12 +4,13 @@ import math
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
-from bot.surface import Button, Card
+from bot.pictures import Picture
+from bot.surface import Button, Card, File, Table
 from trading.model import Direction, Side, base_of
 
 TITLE_LIMIT = 60  # a lock screen shows no more
@@ -191,11 +192,37 @@ def _folded(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(piece for part in parts if part for piece in textwrap.wrap(part, LINE_LIMIT, break_on_hyphens=False))
 
 
-def card(title: str, *lines: str, detail: Iterable[str] = (), buttons: Iterable[Button] = ()) -> Card:
+def card(
+    title: str,
+    *lines: str,
+    detail: Iterable[str] = (),
+    buttons: Iterable[Button] = (),
+    table: Table | None = None,
+    picture: Picture | None = None,
+    file: File | None = None,
+) -> Card:
     """A card within its limits. Empty lines fall away. A title too long for a lock screen is said in full below."""
     short = _cut(title)
     rest = (title,) if short.endswith("…") and not title.endswith("…") else ()
-    return Card(title=short, lines=_folded((*rest, *lines)), detail=_folded(detail), buttons=tuple(buttons))
+    return Card(
+        title=short,
+        lines=_folded((*rest, *lines)),
+        detail=_folded(detail),
+        buttons=tuple(buttons),
+        table=_tidy(table) if table else None,
+        picture=picture,
+        file=file,
+    )
+
+
+def _tidy(table: Table) -> Table:
+    rows = tuple(tuple(" ".join(_clean(cell).split())[:LINE_LIMIT] for cell in row) for row in table.rows)
+    return Table(head=table.head, rows=rows)
+
+
+def with_line(given: Card, *lines: str) -> Card:
+    """The card with something more to say at its end."""
+    return replace(given, lines=(*given.lines, *_folded(lines)))
 
 
 def dressed(given: Card, about: RenderContext, at: datetime | None = None) -> Card:
@@ -203,4 +230,6 @@ def dressed(given: Card, about: RenderContext, at: datetime | None = None) -> Ca
     worn = given.title.startswith(about.mode)
     title = given.title if worn else f"{about.mode} {given.title}"
     foot = about.market if at is None else f"{clock(at, zone=about.zone)} · {about.market}"
-    return card(title, *given.lines, foot, detail=given.detail, buttons=given.buttons)
+    made = card(title, *given.lines, foot, detail=given.detail, buttons=given.buttons)
+    picture = given.picture and replace(given.picture, foot=f"{about.mode} · {about.market}")
+    return replace(made, table=given.table, picture=picture, file=given.file, private=given.private)

@@ -14,12 +14,15 @@ from tests.builders import (
     BTC,
     ETH,
     NOW,
+    a_lock,
     a_plain_playbook,
     a_plan,
     a_portfolio,
     a_protection,
+    a_quote,
     an_instrument,
     an_outlook,
+    asked_for,
     some_facts,
 )
 from trading.breaker import Level, effects
@@ -79,6 +82,10 @@ def breaker(level: Level, confidence: int) -> Entry:
     return known(breaker=effects(level, HOUSE.breaker), confidence=confidence)
 
 
+def shown_at(before: str, now: str) -> Entry:
+    return known(asked=asked_for(at=before), quote=a_quote(now))
+
+
 def closed(side: Direction, ago: timedelta) -> Entry:
     return known(last_exit=(side, NOW - ago))
 
@@ -105,8 +112,17 @@ BIG = an_instrument(min_quantity=D("0.1"), max_quantity=D("0.2"))
 LOW = an_instrument(max_leverage=15)
 RULES = (
     Row(safety.trading_state, "active", known(trading=TradingState.HALTED), known()),
+    Row(safety.by_hand, "the playbook allows it",
+        known(asked=asked_for(), playbook=house("limits", manual_entry=False)), known(asked=asked_for()),
+        "limits.manual_entry"),
+    Row(safety.locked, "on both sides", known(locks=(a_lock(),)), known()),
+    Row(safety.locked, "on one side", known(locks=(a_lock(LONG),)), known(locks=(a_lock(SHORT),))),
     Row(safety.books_known, "they agree", known(frozen="the venue holds what we do not know"), known()),
     Row(safety.facts_known, "all of them", known(day_equity=None), known()),
+    Row(safety.price_as_shown, "0.5 % above", shown_at("60000", "60300.1"), shown_at("60000", "60300"),
+        "limits.max_requote"),
+    Row(safety.price_as_shown, "0.5 % below", shown_at("60000", "59699.9"), shown_at("60000", "59700"),
+        "limits.max_requote"),
     Row(safety.circuit_breaker, "at THROTTLE, confidence 0.8", breaker(Level.THROTTLE, 799_999),
         breaker(Level.THROTTLE, 800_000), "breaker.throttle_confidence"),
     Row(safety.circuit_breaker, "below HALT", breaker(Level.HALT, 1_000_000), breaker(Level.THROTTLE, 1_000_000)),

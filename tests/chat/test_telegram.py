@@ -1,140 +1,36 @@
 """The real python-telegram-bot against a Bot API on loopback that is as strict as Telegram's."""
 
 import asyncio
-import io
-import logging
-import re
-import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from pydantic import SecretStr
 
 from bot.chats.pace import Limit, Limits
-from bot.chats.telegram import DEFAULT_BASE_URL, Telegram, Timing, base_url
 from bot.chats.telegram_sender import REPEAT
-from bot.delivery import Delivery
-from bot.redaction import install
-from bot.surface import Button, Card, ChatDown, ChatRefused, Identity, Request
-from storage.database import Database
-from storage.journal import SqlJournal
-from storage.outbox import Lane, Outbox, Route
-from tests.fakes.telegram_api import TOKEN, Flood, TelegramApi, parse_html, utf16
-from trading.clock import SystemClock
-from trading.errors import BadSettings
-from trading.messages import Event, TradingHalted
-from trading.status import Armed
-
-ANN, BOB, STRANGER, GROUP = 7, 8, 666, -1001
-QUICK = Timing(
-    poll=timedelta(seconds=1),
-    settle=timedelta(seconds=0.5),
-    read=timedelta(seconds=2),
-    first_pause=timedelta(seconds=0.05),
-    longest_pause=timedelta(seconds=0.2),
-    stop=timedelta(seconds=0.3),
+from bot.surface import Button, Card, ChatDown, ChatRefused, Identity
+from tests.chat.telegram_world import (
+    ANN,
+    BOB,
+    CONFIRM,
+    GROUP,
+    STRANGER,
+    Desk,
+    Troubles,
+    World,
+    a_telegram,
+    a_world,
+    until,
 )
-MANY = (Limit(count=50, seconds=1.0),)
-FAST = Limits(private=MANY, group=MANY, overall=MANY)
-CONFIRM = Card(title="Resume?", buttons=(Button(label="Yes", data="cf:1a2b"), Button(label="No", data="no:1a2b")))
-
-
-@dataclass
-class Desk:
-    """What stands behind `handle`: it notes every request and answers by a table."""
-
-    requests: list[Request] = field(default_factory=list)
-    answers: dict[str, Card | None] = field(default_factory=dict)
-    slow: dict[str, asyncio.Event] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
-
-    async def handle(self, request: Request) -> Card | None:
-        self.requests.append(request)
-        asked = request.text or request.button
-        if asked in self.slow:
-            await self.slow[asked].wait()
-        self.done.append(asked)
-        return self.answers.get(asked, Card(title=f"answer to {asked}"))
-
-    @property
-    def asked(self) -> list[tuple[str, str, str]]:
-        return [(r.who.key, r.place, r.text or r.button) for r in self.requests]
-
-
-@dataclass
-class Troubles:
-    seen: list[tuple[str, str]] = field(default_factory=list)
-
-    def __call__(self, kind: str, detail: str) -> None:
-        self.seen.append((str(kind), detail))
-
-    @property
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.seen]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.002)
-
-
-@dataclass
-class World:
-    api: TelegramApi
-    desk: Desk
-    troubles: Troubles
-    telegram: Telegram
-    task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self.task = asyncio.create_task(self.telegram.run())
-
-    async def up(self) -> None:
-        self.start()
-        await until(lambda: self.telegram.state.state is Armed.ARMED)
-
-    async def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-        await self.telegram.close()
-
-
-def a_telegram(
-    api: TelegramApi, desk: Desk, troubles: Troubles, *, limits: Limits = FAST, token: str = TOKEN
-) -> Telegram:
-    return Telegram(
-        token=SecretStr(token),
-        allowed=frozenset({ANN, BOB}),
-        handle=desk.handle,
-        clock=SystemClock(),
-        menu=[("status", "What the desk is doing"), ("halt", "No new entries, at once")],
-        url=api.url,
-        on_trouble=troubles,
-        limits=limits,
-        timing=QUICK,
-    )
+from tests.fakes.telegram_api import TOKEN, Flood, TelegramApi, utf16
+from trading.status import Armed
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with TelegramApi(flood=Flood(every=0.01, burst=50)) as api:
-        for id, name in ((ANN, "Ann"), (BOB, "Bob"), (STRANGER, "Mallory")):
-            api.person(id, name)
-        desk, troubles = Desk(), Troubles()
-        world = World(api, desk, troubles, a_telegram(api, desk, troubles))
+    async with a_world() as world:
         yield world
-        await world.stop()
-        strange = [c for c in api.calls if "unknown parameters" in c.description or c.code == 404]
-        assert strange == [], api.transcript()
 
 
 # --- in ------------------------------------------------------------------------------------------------------------
@@ -155,7 +51,6 @@ async def test_a_message_and_a_tap_reach_the_desk_with_who_and_where_and_are_ans
     assert world.desk.requests[0].who == Identity(platform="telegram", id="7", name="Ann")
     assert world.api.texts(ANN) == ["none", "answer to do:/positions"]
     assert world.api.inbox(ANN)[0].keyboard, "a button that asks again stays"
-    assert [c["command"] for c in world.api.commands] == ["status", "halt"]
 
 
 async def test_a_strangers_words_and_taps_reach_the_desk_as_the_strangers(world: World) -> None:
@@ -163,17 +58,18 @@ async def test_a_strangers_words_and_taps_reach_the_desk_as_the_strangers(world:
     world.desk.answers |= {"/resume": CONFIRM, "cf:1a2b": Card(title="not yours"), "/status": None}
     world.api.person(ANN).type("/resume", chat=GROUP)
     await until(lambda: world.api.inbox(GROUP))
-    question = world.api.inbox(GROUP)[0]
+    (question,) = world.api.inbox(GROUP)
     mallory = world.api.person(STRANGER)
     query = mallory.tap(question, "Yes")
     mallory.type("/status")
-    await until(lambda: world.api.answered(query) and len(world.api.inbox(GROUP)) == 2)
-    await until(lambda: len(world.desk.done) == 3)
+    await until(lambda: world.api.answered(query) and len(world.desk.done) == 3)
     assert set(world.desk.asked[1:]) == {
         ("telegram:666", "telegram:-1001", "cf:1a2b"),
         ("telegram:666", "telegram:666", "/status"),
     }
     assert question.keyboard, "a stranger's tap must not take the owner's buttons away"
+    assert world.api.inbox(GROUP) == [question]
+    assert mallory.notes == ["not yours"]
     assert world.api.inbox(STRANGER) == [], "None means say nothing"
 
 
@@ -284,17 +180,34 @@ async def test_one_persons_slow_command_does_not_hold_up_another(world: World) -
     world.desk.slow["/ask why"].set()
 
 
+async def test_a_storm_of_one_stranger_holds_up_nobody(world: World) -> None:
+    await world.up()
+    world.desk.answers = {f"/x {n}": None for n in range(1500)}
+    mallory = world.api.person(STRANGER)
+    for n in range(1500):
+        mallory.type(f"/x {n}")
+    world.api.person(ANN).type("/halt")
+    await until(lambda: world.api.texts(ANN) == ["answer to /halt"])
+    await until(lambda: len(world.desk.done) == 1501)
+    assert [r.text for r in world.desk.requests if r.who.id == str(STRANGER)] == [f"/x {n}" for n in range(1500)]
+
+
+@pytest.mark.parametrize("text", ["x" * 4096, "/halt ‮evil‬", "/😀 😀", "السلام", "/", "//", "/ halt", "​"])
+async def test_whatever_is_typed_reaches_the_desk_as_it_was_typed(world: World, text: str) -> None:
+    await world.up()
+    world.api.person(ANN).type(text)
+    said = "".join(f"answer to {text}".split())
+    await until(lambda: "".join("".join(world.api.texts(ANN)).split()) == said)
+    assert [r.text for r in world.desk.requests] == [text]
+
+
 # --- out -----------------------------------------------------------------------------------------------------------
-
-
-async def send(world: World, card: Card, *, to: int = ANN, key: str = "k", silent: bool = False) -> str:
-    return await world.telegram.send(f"telegram:{to}", card, key=key, silent=silent)
 
 
 async def test_everything_is_escaped_and_the_buttons_arrive(world: World) -> None:
     button = Button(label="L", data="do:/x")
     card = Card(title="<b>&", lines=("a_b *c* [d](e) `f`",), detail=("<i>",), buttons=(button,))
-    reference = await send(world, card, silent=True)
+    reference = await world.send(card, silent=True)
     (message,) = world.api.inbox(ANN)
     assert message.text == card.plain()
     assert (str(message.id), message.silent, message.mode) == (reference, True, "HTML")
@@ -320,20 +233,20 @@ async def test_a_reply_of_ten_thousand_characters_arrives_whole(world: World) ->
 
 async def test_refused_entities_arrive_as_plain_text(world: World) -> None:
     world.api.fail("sendMessage", 400, "Bad Request: can't parse entities: Unsupported start tag")
-    await send(world, Card(title="a <b", lines=("c",), buttons=(Button(label="L", data="do:/x"),)))
+    await world.send(Card(title="a <b", lines=("c",), buttons=(Button(label="L", data="do:/x"),)))
     (message,) = world.api.inbox(ANN)
     assert (message.text, message.mode) == ("a <b\nc", None)
     assert message.keyboard
 
 
 async def test_a_fault_in_a_button_does_not_cost_the_words(world: World) -> None:
-    await send(world, Card(title="words", buttons=(Button(label="L", data="x" * 65),)))
+    await world.send(Card(title="words", buttons=(Button(label="L", data="x" * 65),)))
     (message,) = world.api.inbox(ANN)
     assert (message.text, message.keyboard) == ("words", [])
 
 
 async def test_half_a_surrogate_pair_is_no_reason_to_fail(world: World) -> None:
-    await send(world, Card(title="bad \ud83d text\x00"))
+    await world.send(Card(title="bad \ud83d text\x00"))
     assert world.api.texts(ANN) == ["bad \ufffd text\ufffd"]
 
 
@@ -341,7 +254,7 @@ async def test_who_has_blocked_the_bot_or_is_unknown_refuses(world: World) -> No
     world.api.blocked.add(ANN)
     for to in (ANN, 4242):
         with pytest.raises(ChatRefused):
-            await send(world, Card(title="x"), to=to, key=f"k{to}")
+            await world.send(Card(title="x"), to=to, key=f"k{to}")
     with pytest.raises(ChatRefused):
         await world.telegram.send("telegram:everybody", Card(title="x"), key="k", silent=False)
 
@@ -349,37 +262,39 @@ async def test_who_has_blocked_the_bot_or_is_unknown_refuses(world: World) -> No
 async def test_what_may_pass_later_is_told_as_down(world: World) -> None:
     world.api.fail("sendMessage", 502, "Bad Gateway")
     with pytest.raises(ChatDown):
-        await send(world, Card(title="x"))
+        await world.send(Card(title="x"))
     world.api.fail("sendMessage", 429, "Too Many Requests: retry after 3", retry_after=3)
     with pytest.raises(ChatDown) as refused:
-        await send(world, Card(title="x"), to=BOB, key="b")
+        await world.send(Card(title="x"), to=BOB, key="b")
     assert refused.value.retry_after == 3
-    assert await send(world, Card(title="x")), "the pause of one chat is none of the other's"
+    assert await world.send(Card(title="x")), "the pause of one chat is none of the other's"
 
 
 async def test_a_group_that_has_moved_is_followed(world: World) -> None:
-    world.api.fail("sendMessage", 400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-1002)
+    world.api.group(GROUP).moved_to = world.api.group(-1002).id
     with pytest.raises(ChatDown):
-        await send(world, Card(title="x"), to=GROUP)
-    await send(world, Card(title="x"), to=GROUP)
+        await world.send(Card(title="x"), to=GROUP)
+    reference = await world.send(Card(title="x"), to=GROUP)
     assert world.api.texts(-1002) == ["x"]
+    assert await world.telegram.edit(f"telegram:{GROUP}", reference, Card(title="y"))
+    assert world.api.texts(-1002) == ["y"]
 
 
 async def test_a_repetition_goes_on_where_it_was_cut_and_shows_nothing_twice(world: World) -> None:
     card = Card(title="long", lines=("word " * 1500,))
     world.api.fail("sendMessage", 502, "Bad Gateway")
     with pytest.raises(ChatDown):
-        await send(world, card)
-    first = await send(world, card)
-    assert await send(world, card) == first
+        await world.send(card)
+    first = await world.send(card)
+    assert await world.send(card) == first
     assert len(first.split(",")) == len(world.api.inbox(ANN)) == 2
 
 
 async def test_after_an_answer_that_got_lost_the_repetition_says_that_it_may_be_one(world: World) -> None:
     world.api.lose_answer("sendMessage")
     with pytest.raises(ChatDown):
-        await send(world, Card(title="filled"))
-    await send(world, Card(title="filled"))
+        await world.send(Card(title="filled"))
+    await world.send(Card(title="filled"))
     assert world.api.texts(ANN) == ["filled", "filled" + REPEAT]
 
 
@@ -406,7 +321,7 @@ async def test_an_answer_goes_before_alerts_that_wait_for_their_turn() -> None:
         telegram = a_telegram(api, desk, troubles, limits=Limits(private=(Limit(count=1, seconds=0.3),)))
         world = World(api, desk, troubles, telegram)
         await world.up()
-        alerts = [asyncio.create_task(send(world, Card(title=f"n{n}"), key=f"n{n}")) for n in range(4)]
+        alerts = [asyncio.create_task(world.send(Card(title=f"n{n}"), key=f"n{n}")) for n in range(4)]
         await until(lambda: api.inbox(ANN))
         ann.type("/status")
         await asyncio.gather(*alerts)
@@ -458,8 +373,27 @@ async def test_a_second_poller_is_told_once_and_its_end_once(world: World) -> No
     assert len(conflicts) == 2
     assert world.troubles.kinds == ["conflict"]
     assert "same token" in world.telegram.state.why
+    assert world.telegram.distrust == world.telegram.state.why
     await until(lambda: world.troubles.kinds == ["conflict", "conflict over"])
     assert world.telegram.state.state is Armed.ARMED
+    assert world.telegram.distrust == ""
+
+
+async def test_an_outage_is_no_reason_for_distrust_and_ends_none(world: World) -> None:
+    """Only quiet polls show that the other poller is gone."""
+    await world.up()
+    await until(lambda: world.api.polling)
+    async with aiohttp.ClientSession() as rival:
+        await rival.post(f"{world.api.url}{TOKEN}/getUpdates", data={"timeout": 0})
+    await until(lambda: world.telegram.distrust)
+    world.api.down = True
+    await until(lambda: world.troubles.kinds == ["conflict", "down"])
+    began = time.monotonic()
+    await until(lambda: time.monotonic() - began > 0.7)
+    assert world.telegram.distrust, "it has lasted longer than the time it takes to settle, and nobody has looked"
+    world.api.down = False
+    await until(lambda: world.troubles.kinds == ["conflict", "down", "back", "conflict over"])
+    assert world.telegram.distrust == ""
 
 
 async def test_a_token_that_is_refused_is_said_without_showing_it(world: World) -> None:
@@ -493,7 +427,7 @@ async def test_stopping_takes_no_longer_than_its_steps_although_a_command_hangs(
     await asyncio.gather(world.task, return_exceptions=True)
     assert time.monotonic() - began < 2
     assert world.telegram.state.state is Armed.OFF
-    assert await send(world, Card(title="goodbye")), "the way out stays open until it is closed"
+    assert await world.send(Card(title="goodbye")), "the way out stays open until it is closed"
 
 
 async def test_updates_taken_before_a_stop_are_not_taken_again(world: World) -> None:
@@ -501,213 +435,9 @@ async def test_updates_taken_before_a_stop_are_not_taken_again(world: World) -> 
     world.api.person(ANN).type("/status")
     await until(lambda: world.api.inbox(ANN))
     await world.stop()
-    again = World(world.api, Desk(), world.troubles, a_telegram(world.api, world.desk, world.troubles))
+    again = World(world.api, world.desk, world.troubles, a_telegram(world.api, world.desk, world.troubles))
     await again.up()
     world.api.person(ANN).type("/health")
     await until(lambda: "answer to /health" in world.api.texts(ANN))
     await again.stop()
     assert world.api.texts(ANN) == ["answer to /status", "answer to /health"]
-
-
-# --- with the outbox -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    async def make(path: Path) -> None:
-        await (await Database.open(path)).close()
-
-    path = tmp_path_factory.mktemp("empty") / "desk.db"
-    asyncio.run(make(path))
-    return path
-
-
-@dataclass
-class Alerts:
-    """Journal and delivery, wired to a Telegram."""
-
-    delivery: Delivery
-    journal: SqlJournal
-
-    async def tell(self, *reasons: str) -> None:
-        await self.journal.commit([TradingHalted(at=datetime.now(UTC), by="x", reason=r) for r in reasons])
-
-
-@pytest.fixture
-async def alerts(world: World, tmp_path: Path, empty: Path) -> AsyncIterator[Alerts]:
-    shutil.copy(empty, tmp_path / "desk.db")
-    database = await Database.open(tmp_path / "desk.db")
-    outbox = Outbox(database, SystemClock())
-    delivery = Delivery(
-        outbox=outbox,
-        chats={"telegram": world.telegram},
-        render=halted,
-        wall=SystemClock(),
-        late_after=timedelta(seconds=0.4),
-        first_pause=timedelta(seconds=0.05),
-        longest_pause=timedelta(seconds=0.2),
-    )
-    routes = [Route(destination=f"telegram:{who}", lane=Lane.RISK) for who in (ANN, BOB)]
-    journal = SqlJournal(database, route=lambda _: routes, wall=SystemClock())
-    journal.wake.append(delivery.wake)
-    task = asyncio.create_task(delivery.run())
-    yield Alerts(delivery, journal)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await database.close()
-
-
-def halted(event: Event) -> Card:
-    assert isinstance(event, TradingHalted)
-    return Card(title=event.reason)
-
-
-def titles(world: World, chat: int) -> list[str]:
-    return [text.partition("\n")[0] for text in world.api.texts(chat)]
-
-
-async def test_after_an_outage_every_alert_comes_in_its_order_and_the_late_say_so(world: World, alerts: Alerts) -> None:
-    await alerts.tell("before")
-    await until(lambda: titles(world, ANN) == ["before"])
-    world.api.down = True
-    began = time.monotonic()
-    await alerts.tell("a", "b", "c")
-    await until(lambda: time.monotonic() - began > 0.5 and len(world.api.made("")) == 0)
-    (ann, _) = await alerts.delivery.health()
-    assert (ann.destination, ann.waiting) == ("telegram:7", 3)
-    assert ann.error.startswith("NetworkError")
-    world.api.down = False
-    for chat in (ANN, BOB):
-        await until(lambda chat=chat: titles(world, chat) == ["before", "a", "b", "c"])
-    for text in world.api.texts(ANN)[1:]:
-        assert re.search(r"^late: queued \d\d:\d\d UTC, 0 min ago$", text, re.MULTILINE)
-
-
-async def test_flood_control_in_one_chat_is_obeyed_and_holds_up_no_other(world: World, alerts: Alerts) -> None:
-    world.api.hold(ANN, 1)
-    await alerts.tell("a", "b")
-    await until(lambda: titles(world, BOB) == ["a", "b"])
-    assert titles(world, ANN) == []
-    await until(lambda: titles(world, ANN) == ["a", "b"])
-    assert len([c for c in world.api.calls if c.code == 429]) == 1
-    assert world.api.too_early == 0
-
-
-# --- secrets and settings ------------------------------------------------------------------------------------------
-
-
-async def test_the_token_is_in_no_log_line_not_even_at_debug(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    undo = install([SecretStr(TOKEN)])
-    caplog.set_level(logging.DEBUG)
-    try:
-        await world.up()
-        for name in ("httpx", "httpcore"):  # louder than they are ever allowed to be
-            logging.getLogger(name).setLevel(logging.DEBUG)
-        world.api.fail("sendMessage", 200 + 229, "Too Many", retry_after=1)
-        with pytest.raises(ChatDown):
-            await send(world, Card(title="x"))
-        world.api.down = True
-        with pytest.raises(ChatDown):
-            await send(world, Card(title="y"), to=BOB, key="y")
-        logging.getLogger("anyone").info("url %s", f"{world.api.url}{TOKEN}/getMe")
-        try:
-            raise RuntimeError(f"gave up on {world.api.url}{TOKEN}")
-        except RuntimeError:
-            logging.getLogger("anyone").exception("failed")
-        world.api.down = False
-        await world.stop()
-    finally:
-        undo()
-        root.removeHandler(handler)
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.NOTSET)
-    logged = stream.getvalue() + caplog.text
-    assert "HTTP Request: POST" in logged
-    assert "RuntimeError: gave up on" in logged
-    assert "bot***/getMe" in logged
-    assert TOKEN not in logged
-    assert TOKEN.partition(":")[2] not in logged
-
-
-async def test_the_libraries_that_log_the_url_are_silenced(world: World) -> None:
-    await world.up()
-    assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
-    assert not logging.getLogger("httpcore").isEnabledFor(logging.DEBUG)
-
-
-async def nobody(_: Request) -> Card | None:
-    return None
-
-
-def test_an_empty_allow_list_means_nobody() -> None:
-    with pytest.raises(BadSettings, match="TELEGRAM_ALLOWED_USERS is empty: nobody may use the bot, so it is not"):
-        Telegram(token=TOKEN, allowed=frozenset(), handle=nobody, clock=SystemClock())
-
-
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        (DEFAULT_BASE_URL, DEFAULT_BASE_URL),
-        ("https://api.telegram.org/", DEFAULT_BASE_URL),
-        ("http://127.0.0.1:8081/bot", "http://127.0.0.1:8081/bot"),
-        ("http://localhost:8081", "http://localhost:8081/bot"),
-        ("http://[::1]:8081/bot/", "http://[::1]:8081/bot"),
-    ],
-)
-def test_base_urls(given: str, used: str) -> None:
-    assert base_url(given) == used
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        "http://api.telegram.org/bot",
-        "https://example.org/bot",
-        "https://127.0.0.1.example.org/bot",
-        "http://127.0.0.1@example.org/bot",
-        "http://api.telegram.org@127.0.0.1/bot",
-        "10.0.0.1:80",
-        "",
-        "http://[::1/bot",
-    ],
-)
-def test_a_foreign_base_url_would_get_the_token_and_is_refused(given: str) -> None:
-    with pytest.raises(BadSettings, match="TELEGRAM_BASE_URL"):
-        base_url(given)
-
-
-# --- the fake itself -----------------------------------------------------------------------------------------------
-
-
-Ask = Callable[..., Awaitable[tuple[int, str]]]
-
-
-@pytest.fixture
-async def ask() -> AsyncIterator[Ask]:
-    async with TelegramApi(flood=Flood(every=60, burst=2)) as api, aiohttp.ClientSession() as session:
-        api.person(ANN)
-
-        async def ask(method: str, **params: str) -> tuple[int, str]:
-            async with session.post(f"{api.url}{TOKEN}/{method}", data=params) as answer:
-                return answer.status, (await answer.json()).get("description", "")
-
-        yield ask
-
-
-async def test_the_fake_is_strict(ask: Ask) -> None:
-    assert (await ask("sendMessage", chat_id="7", text="x", txet="y"))[0] == 400
-    assert (await ask("sendMessage", chat_id="7"))[0] == 400
-    assert (await ask("sendMassage", chat_id="7", text="x"))[0] == 404
-    assert (await ask("sendMessage", chat_id="7", text="x"))[0] == 200
-    assert (await ask("sendMessage", chat_id="7", text="x" * 4097))[1] == "Bad Request: message is too long"
-    assert (await ask("sendMessage", chat_id="7", text="x"))[1] == "Too Many Requests: retry after 60"
-
-
-@pytest.mark.parametrize("broken", ["<b>x", "x</b>", "<b><i>x</b></i>", "a < b", "<table>x</table>", "<b x"])
-def test_the_fake_refuses_broken_entities(broken: str) -> None:
-    with pytest.raises(Exception, match="can't parse entities"):
-        parse_html(broken)

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from bot.render import RenderContext, render_event
+from bot.render.alerts import render_event
+from bot.render.words import RenderContext
 from bot.routing import Routing
 from storage.codec import to_json
 from tests.process.records import CONSOLE, Records

@@ -23,6 +23,7 @@ from trading.breaker import (
     Recovery,
     Trip,
     effects,
+    end_override,
     in_force,
     override,
     reset,
@@ -225,7 +226,7 @@ def test_any_state_is_read_as_it_was_written(state: BreakerState) -> None:
 
 # --- with people in it ----------------------------------------------------------------------------------------------
 
-acts = st.none() | st.just("reset") | st.tuples(st.sampled_from(Level), st.sampled_from(GAPS[1:]))
+acts = st.none() | st.sampled_from(["reset", "end"]) | st.tuples(st.sampled_from(Level), st.sampled_from(GAPS[1:]))
 
 
 def act(state: BreakerState, what: object, now: datetime) -> BreakerState:
@@ -234,6 +235,8 @@ def act(state: BreakerState, what: object, now: datetime) -> BreakerState:
         match what:
             case "reset":
                 return reset(state, now, "ann")
+            case "end":
+                return end_override(state, now, "ann")[0]
             case (Level() as level, int() as seconds):
                 return override(state, level, now=now, until=now + timedelta(seconds=seconds), by="boss")
     except IllegalTransition:
@@ -263,6 +266,19 @@ def test_an_override_ends_by_itself(course: list[Look], level: Level, lasts: int
     applies = changed.override is not None and later < until
     assert in_force(changed, later) is (level if applies else state.level)
     assert replace(changed, override=None) == replace(state, override=None)
+
+
+@given(courses, st.sampled_from(Level), st.integers(1, 10**6), st.integers(0, 2 * 10**6))
+def test_an_override_that_a_person_ends_leaves_what_was_measured(
+    course: list[Look], level: Level, lasts: int, asked: int
+) -> None:
+    state = run(course)[-1][2] if course else BreakerState()
+    now = sum((seen.gap for seen in course), NOW)
+    changed, later = act(state, (level, lasts), now), now + timedelta(seconds=asked)
+    runs = changed.override is not None and later < changed.override.until
+    after = act(changed, "end", later)
+    assert after == (replace(changed, override=None) if runs else changed)
+    assert in_force(after, later) is state.level
 
 
 def test_the_looks_cover_every_fact() -> None:

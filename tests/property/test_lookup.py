@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.arguments import duration_in, one_of
 from bot.catalogue import BadArguments
-from bot.commands.lookup import duration_in, one_of
 from bot.commands.phases import SETTINGS, settings_in
 from trading.playbook import available, span_text
 

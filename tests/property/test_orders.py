@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 
 from tests.builders import BTC, ETH, NOW, an_order
 from tests.desks import Bench, a_desk, a_house, a_series
-from trading.errors import IllegalTransition, JournalUnwritable, OrderRejected, UnknownOutcome, VenueDown
-from trading.messages import ClosePosition, Decide, Halt, Resume
-from trading.model import ORDER_TRANSITIONS, Guard, Leg, OrderStatus, TradingState
+from trading.errors import IllegalTransition, JournalUnwritable, Misuse, OrderRejected, UnknownOutcome, VenueDown
+from trading.messages import ClosePosition, Decide, EnterPair, Flatten, Halt, Resume
+from trading.model import ORDER_TRANSITIONS, Direction, Guard, Leg, OrderStatus, TradingState
 
 D = Decimal
 BARS = 400
@@ -171,7 +171,9 @@ class WholeDesk(RuleBasedStateMachine):
 
     async def lose_guard(self, stop: bool) -> None:
         """By the venue's own hand, so that no injected fault is used up."""
-        position = next(iter(self.bench.desk.book.positions.values()))
+        position = next(iter(self.bench.desk.book.positions.values()), None)
+        if position is None:
+            return  # it was being closed, and is
         guard = position.protection.stop_id if stop else position.protection.target_id
         venue = self.bench.venue
         ticket = venue._account.working.get(position.symbol, {}).get(guard)
@@ -181,11 +183,24 @@ class WholeDesk(RuleBasedStateMachine):
         await self.bench.desk.settle()
 
     @precondition(lambda self: bool(self.bench.desk.book.positions))
-    @rule()
-    def the_owner_closes(self) -> None:
+    @rule(part=st.sampled_from(["1", "0.5", "0.25", "0.01"]))
+    def the_owner_closes(self, part: str) -> None:
         position = next(iter(self.bench.desk.book.positions))
-        self.do(self.bench.desk.obey(ClosePosition(position_id=position, by="the owner")))
+        with suppress(Misuse):  # too small a part, or one while another is on its way
+            self.do(self.bench.desk.obey(ClosePosition(position_id=position, by="the owner", part=D(part))))
         self.do(self.bench.desk.settle())
+
+    @rule(symbol=SYMBOLS, direction=st.sampled_from(Direction))
+    def the_owner_enters(self, symbol: Any, direction: Direction) -> None:
+        with suppress(Misuse):  # no fresh bar, or no journal
+            self.do(self.bench.desk.obey(EnterPair(symbol=symbol, direction=direction, by="the owner")))
+        self.do(self.bench.desk.settle())
+
+    @rule(settled=st.booleans())
+    def the_owner_flattens(self, settled: bool) -> None:
+        self.do(self.bench.desk.obey(Flatten(by="the owner")))
+        if settled:
+            self.do(self.bench.desk.settle())
 
     @rule()
     def the_owner_halts_or_resumes(self) -> None:
@@ -253,6 +268,7 @@ class WholeDesk(RuleBasedStateMachine):
             await bench.sweep()
         await bench.desk.tell()
         book = bench.desk.book
+        assert book.state.flattened_at is None or not book.positions or self.bars < 45
         assert bench.desk.faults == {}
         assert bench.desk.reconciler.frozen == "", bench.desk.reconciler.frozen
         assert {p.symbol: p.quantity * p.direction.sign for p in book.positions.values()} == await bench.held()

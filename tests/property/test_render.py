@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import explain
-from bot.render import RenderContext, render_event, words
+from bot.render import words
+from bot.render.alerts import render_event
+from bot.render.words import RenderContext
 from bot.surface import Card
 from tests.strategies import events
 from trading.decision import Approved, Decision, Denied, Plan

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.arming import NOT_ARMED, PERSONAS, armed
-from bot.bootstrap import LastRun, bases_of, goes_on_with, last_run
+from bot.memory import LastRun, bases_of, goes_on_with, last_run
 from bot.library import Library
 from bot.markets import simulated
 from tests.builders import a_playbook

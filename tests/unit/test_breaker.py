@@ -27,6 +27,7 @@ from trading.breaker import (
     allows,
     describe,
     effects,
+    end_override,
     in_force,
     limits,
     override,
@@ -455,6 +456,16 @@ def test_what_is_measured_goes_on_under_an_override() -> None:
     state = after(state, 1, day_loss=D("0.05"))
     assert (state.level, in_force(state, NOW + SECOND)) == (HALT, ALERT)
     assert after(state, 901).level is THROTTLE
+
+
+def test_an_override_can_be_ended_early_once() -> None:
+    state = override(at_level(HALT), ALERT, now=NOW, until=NOW + HOUR, by="boss")
+    ended, told = end_override(state, NOW + SECOND, "ann")
+    assert (in_force(ended, NOW + SECOND), told.override, told.why) == (HALT, state.override, "ended by ann")
+    with pytest.raises(IllegalTransition, match="no override"):
+        end_override(ended, NOW + SECOND, "ann")
+    with pytest.raises(IllegalTransition, match="no override"):
+        end_override(state, NOW + HOUR, "ann")
 
 
 def test_an_override_must_end_after_it_begins() -> None:

@@ -13,12 +13,15 @@ from tests.builders import (
     BTC,
     ETH,
     NOW,
+    a_lock,
     a_plain_playbook,
     a_plan,
     a_portfolio,
     a_protection,
+    a_quote,
     an_instrument,
     an_outlook,
+    asked_for,
     some_facts,
 )
 from trading.breaker import Level, effects
@@ -119,6 +122,19 @@ ROWS = (
         says="too hot",
     ),
     Row(safety.trading_state, denied={"trading": TradingState.HALTED}, says="trading is halted"),
+    Row(
+        safety.by_hand,
+        denied=limits(manual_entry=False) | {"asked": asked_for()},
+        passed={"asked": asked_for()},
+        says="desk takes no entries by hand",
+    ),
+    Row(
+        safety.locked,
+        denied={"locks": (a_lock(Direction.LONG, until=NOW, reason="too wild"),)},
+        passed={"locks": (a_lock(Direction.SHORT),)},
+        says="BTC is locked for longs by the owner until 2026-01-05 12:00:00 UTC: too wild",
+    ),
+    Row(safety.locked, denied={"locks": (a_lock(Direction.SHORT), a_lock())}, says="until it is unlocked"),
     Row(safety.books_known, denied={"frozen": "the venue cannot be read"}, says="the venue cannot be read"),
     # What is needed and not known, and beside it the same as a playbook that does not need it.
     Row(safety.facts_known, denied={"fresh": False}, says="a fresh price"),
@@ -158,6 +174,12 @@ ROWS = (
     Row(safety.facts_known, denied={"sized": None}, says="what closed trades have shown"),
     Row(safety.facts_known, denied=unknown_exposure(), says="the open exposure"),
     Row(safety.facts_known, denied={"portfolio": None}, says="the open exposure"),
+    Row(
+        safety.price_as_shown,
+        denied={"asked": asked_for(at="60000"), "quote": a_quote("60300.1")},
+        passed={"asked": asked_for(at="60000"), "quote": a_quote("60300")},
+        says="the price was 60000 when it was shown, and is 60300.1 now",
+    ),
     Row(safety.circuit_breaker, denied=breaker(Level.HALT), passed=breaker(Level.ALERT), says="no entries"),
     Row(safety.circuit_breaker, denied=breaker(Level.SHUTDOWN, 1_000_000), passed=breaker(Level.CLOSED, 0)),
     Row(
@@ -292,9 +314,10 @@ def test_every_rule_of_the_module_is_asked() -> None:
 
 
 ORDER = [
-    "trading state", "books", "facts known", "circuit breaker", "symbol", "one per instrument", "position count",
-    "wash guard", "expectancy", "leverage", "stop before liquidation", "size", "risk", "trade margin", "asset share",
-    "correlated group", "sector share", "one-sided", "free balance", "margin in use", "daily loss",
+    "trading state", "locked", "books", "facts known", "circuit breaker", "symbol", "one per instrument",
+    "position count", "wash guard", "expectancy", "leverage", "stop before liquidation", "size", "risk",
+    "trade margin", "asset share", "correlated group", "sector share", "one-sided", "free balance", "margin in use",
+    "daily loss",
 ]  # fmt: skip
 PARTS = {"expectancy", "asset share", "correlated group", "sector share", "one-sided"}
 
@@ -303,6 +326,12 @@ def test_the_rules_are_asked_in_their_order() -> None:
     assert [a.rule for a in assess(a_plan(), facts_of({})).answers] == ORDER
     layers = ["symbol", "leverage", "size", "risk", "free balance", "daily loss"]
     assert [rule for rule in ORDER if rule in layers] == layers, "the five layers of safety keep theirs"
+
+
+def test_what_a_person_asks_for_is_asked_two_questions_more() -> None:
+    asked = [a.rule for a in assess(a_plan(), facts_of({"asked": asked_for(at="60000")})).answers]
+    assert asked[:6] == ["trading state", "by hand", "locked", "books", "facts known", "price as shown"]
+    assert [rule for rule in asked if rule in ORDER] == ORDER
 
 
 def test_a_rule_without_a_part_in_the_playbook_is_not_asked() -> None:
@@ -340,7 +369,7 @@ def test_a_rule_just_does_not_bind(row: Row) -> None:
 
 
 def test_an_approval_holds_every_answer_with_value_and_limit() -> None:
-    verdict = assess(a_plan(), facts_of({}))
+    verdict = assess(a_plan(), facts_of({"asked": asked_for(at="60000")}))
     assert isinstance(verdict, Approved)
     assert len(verdict.answers) == len(RULES)
     assert all(a.limit and a.value for a in verdict.answers)
@@ -436,6 +465,19 @@ def test_what_another_rule_denies_alone_has_no_shadow() -> None:
     answer = judged(day_equity=D(10527))
     assert isinstance(answer, Denied)
     assert (answer.rule, answer.would) == ("daily loss", None)
+
+
+def test_a_side_that_a_person_has_chosen_has_no_shadow() -> None:
+    answer = judged(**shown(*EVEN), asked=asked_for())
+    assert isinstance(answer, Denied)
+    assert (answer.rule, answer.would) == ("expectancy", None)
+
+
+def test_a_locked_instrument_has_no_shadow() -> None:
+    for changes in ({}, shown(*EVEN)):
+        answer = judged(**changes, locks=(a_lock(),))
+        assert isinstance(answer, Denied)
+        assert (answer.rule, answer.would) == ("locked", None)
 
 
 def test_a_plan_of_nothing_is_denied_by_its_size_too() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import BTC, ETH
 from tests.desks import until
+from trading.errors import Misuse
 from trading.lanes import Lanes
 from trading.model import Symbol
 
@@ -126,6 +127,28 @@ async def test_closing_ends_what_waits(failures: Failures) -> None:
     await asyncio.sleep(0)
     await lanes.close()
     assert failures == []
+
+
+async def test_who_waits_for_a_job_that_closing_cuts_off_is_told(lanes: Lanes) -> None:
+    done: list[str] = []
+    running = asyncio.create_task(lanes.run(BTC, waiting(asyncio.Event())))
+    queued = asyncio.create_task(lanes.run(BTC, noting(done, "never")))
+    await asyncio.sleep(0)
+    await lanes.close()
+    for waits in (running, queued):
+        with pytest.raises(Misuse, match="has stopped"):
+            await asyncio.wait_for(waits, 1)
+    assert done == []
+
+
+async def test_nothing_runs_in_closed_lanes(lanes: Lanes) -> None:
+    done: list[str] = []
+    await lanes.close()
+    lanes.post(ETH, noting(done, "posted"))
+    with pytest.raises(Misuse, match="has stopped"):
+        await lanes.run(BTC, noting(done, "run"))
+    await lanes.settle()
+    assert done == []
 
 
 async def test_nothing_to_do_is_idle(lanes: Lanes) -> None:

@@ -1,15 +1,18 @@
 """What closed trades add up to, against sums worked out by hand; and what is undefined."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
+from functools import reduce
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.render import performance_json, render_summary
+from bot.render.figures import performance_json, render_summary
 from tests.surface_examples import a_trade
 from trading.model import ExitReason, PositionId, Trade
-from trading.performance import Performance, summarise
+from trading.performance import Drawdown, Performance, Stretch, at_once, joined, sharpe, sortino, summarise, wilson
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -101,3 +104,70 @@ def test_equity_is_start_plus_every_net_to_the_last_digit(grosses: list[D]) -> N
     assert result.equity == D("20000") + sum((t.net for t in trades), D(0))
     assert sum((t.net for t in result.by_reason), D(0)) == result.net
     assert result.drawdown is None or 0 < result.drawdown.fraction < 1
+
+
+# --- falls ---------------------------------------------------------------------------------------------------------
+
+steps = st.lists(st.sampled_from([D(-50), D(-20), D(-10), D(0), D(10), D(20), D(50)]), min_size=1, max_size=14)
+
+
+def walk(nets: Sequence[D]) -> list[Stretch]:
+    equity, points = D(100), []
+    for n, net in enumerate(nets):
+        equity += net
+        points.append(at_once(equity, START + timedelta(hours=n)))
+    return points
+
+
+def step_by_step(points: Sequence[Stretch]) -> Drawdown | None:
+    """The deepest fall by going along and keeping the last peak."""
+    deepest, peak, since = None, points[0].high, points[0].high_at
+    for point in points[1:]:
+        equity, at = point.low, point.low_at
+        if equity >= peak:
+            peak, since = equity, at
+        elif peak > 0 and (deepest is None or (peak - equity) / peak > deepest.fraction):
+            deepest = Drawdown(fraction=(peak - equity) / peak, peak=peak, low=equity, since=since, until=at)
+    return deepest
+
+
+@given(steps, st.integers(1, 14), st.integers(1, 14))
+def test_stretches_can_be_cut_anywhere_and_joined(nets: list[D], one: int, other: int) -> None:
+    points = walk(nets)
+    first, last = sorted((one, other))
+    parts = [part for part in (points[:first], points[first:last], points[last:]) if part]
+    whole = reduce(joined, points)
+    assert reduce(joined, [reduce(joined, part) for part in parts]) == whole
+    assert whole.fall == step_by_step(points)
+    assert (whole.high, whole.low) == (max(p.high for p in points), min(p.low for p in points))
+
+
+# --- ratios --------------------------------------------------------------------------------------------------------
+
+
+def test_sharpe_and_sortino_of_twenty_days_by_hand() -> None:
+    returns = [D("0.02"), D("-0.01")] * 10  # mean 0.005, squares around it 20 x 0.015^2, losses 10 x 0.01^2
+    assert sharpe(returns) == pytest.approx(D("0.005") / (20 * D("0.000225") / 19).sqrt() * D(365).sqrt())
+    assert sortino(returns) == pytest.approx(D("0.005") / (10 * D("0.0001") / 20).sqrt() * D(365).sqrt())
+
+
+def test_too_few_days_and_days_all_alike_have_no_ratio() -> None:
+    assert (sharpe([D("0.02"), D("-0.01")] * 9), sortino([D("0.02"), D("-0.01")] * 9)) == (None, None)
+    assert (sharpe([D("0.01")] * 30), sortino([D("0.01")] * 30)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"), [(5, 10, 0.2366, 0.7634), (0, 20, 0.0, 0.1611), (90, 100, 0.8256, 0.9448)]
+)
+def test_the_interval_of_a_rate(hits: int, n: int, low: float, high: float) -> None:
+    """Against the published values of the score interval."""
+    assert wilson(hits, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_the_interval_holds_the_rate_and_is_whole_without_evidence(one: int, other: int) -> None:
+    hits, n = sorted((one, other))
+    low, high = wilson(hits, n)
+    assert 0 <= low <= high <= 1
+    assert n == 0 or low - 1e-12 <= hits / n <= high + 1e-12
+    assert n > 0 or (low, high) == (0, 1)

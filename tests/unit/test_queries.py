@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.dialects import sqlite
 
 from storage.codec import to_row
 from storage.database import Database, upsert
 from storage.journal import SqlJournal
+from storage.lists import AUDIT, last_audited, last_decisions, last_trades
 from storage.queries import DecisionLine, Queries, TradeTotals, _totals
 from storage.tables import METADATA, TRADES
+from storage.tallies import rebuild
 from tests.storage_builders import (
     AT,
     BTC,
@@ -31,7 +34,17 @@ from tests.storage_builders import (
     decided,
 )
 from trading.clock import ManualClock
-from trading.messages import AccessRefused, BooksAgreed, CommandRun, PositionOpened, TradeClosed, VenueLost
+from trading.messages import (
+    AccessRefused,
+    BooksAgreed,
+    CommandRun,
+    PeopleChanged,
+    PositionOpened,
+    SettingsChanged,
+    TradeClosed,
+    VenueLost,
+    WishChanged,
+)
 
 ETH = "ETH/USDT:USDT"
 
@@ -133,6 +146,18 @@ async def test_totals(journal: SqlJournal, queries: Queries) -> None:
     assert (await queries.trade_totals(AT + timedelta(days=1))).net == 0
 
 
+async def test_totals_since_any_moment_are_those_of_the_trades(journal: SqlJournal, queries: Queries) -> None:
+    """Of whole days by their sums, of the day it begins in by its trades."""
+    for n in range(40):
+        trade = a_trade(f"btc-{n:04}", AT + n * timedelta(hours=3), str(n - 20))
+        await journal.commit([], [trade])
+    midnight = AT.replace(hour=0) + timedelta(days=2)
+    for since in (AT, AT + timedelta(hours=3), midnight - MINUTE, midnight, midnight + MINUTE, AT + timedelta(days=9)):
+        left = [t.net for t in await queries.trades(99, since=since)]
+        found = await queries.trade_totals(since)
+        assert (found.count, found.net, found.wins) == (len(left), sum(left), sum(net > 0 for net in left)), since
+
+
 money = st.decimals(min_value=-(10**12), max_value=10**12, places=18)
 
 
@@ -140,11 +165,12 @@ money = st.decimals(min_value=-(10**12), max_value=10**12, places=18)
 @given(st.lists(st.tuples(money, money, money), max_size=8))
 def test_totals_never_round(parts: list[tuple[Decimal, Decimal, Decimal]]) -> None:
     engine = create_engine("sqlite://")
-    METADATA.create_all(engine, [TRADES])
+    METADATA.create_all(engine)
     trades = [a_trade(f"x-{n}", gross=str(g), fees=f, funding=p) for n, (g, f, p) in enumerate(parts)]
     with engine.begin() as connection:
         if trades:
             upsert(connection, TRADES, [to_row(trade) | {"seq": 1} for trade in trades])
+            rebuild(connection)
         found = _totals(connection, since=None)
     engine.dispose()
     nets = [Fraction(g) - Fraction(f) + Fraction(p) for g, f, p in parts]
@@ -152,6 +178,50 @@ def test_totals_never_round(parts: list[tuple[Decimal, Decimal, Decimal]]) -> No
     assert Fraction(found.won) == sum(net for net in nets if net > 0)
     assert Fraction(found.lost) == sum(net for net in nets if net <= 0)
     assert found.count == len(parts)
+
+
+# --- lists, however long -------------------------------------------------------------------------------------------
+
+
+async def test_lists_go_on_where_a_page_ended(journal: SqlJournal, queries: Queries) -> None:
+    made = [("a-1", "wait", BTC), ("b-2", "denied", ETH), ("c-3", "long", BTC), ("d-4", "wait", ETH)]
+    await journal.commit([decided(id, outcome, AT + n * MINUTE, s) for n, (id, outcome, s) in enumerate(made)])
+    await close(journal, "1", "2", "3", "4")
+    assert [line.id for line in await queries.decisions(2, skip=1)] == ["c-3", "b-2"]
+    assert [line.id for line in await queries.decisions(2, BTC, skip=1)] == ["a-1"]
+    assert [line.id for line in await queries.decisions(2, outcomes=["wait", "denied"], skip=1)] == ["b-2", "a-1"]
+    assert [line.id for line in await queries.decisions(9, ETH, ["wait"])] == ["d-4"]
+    assert [t.gross for t in await queries.trades(2, skip=1)] == [3, 2]
+    assert [t.gross for t in await queries.trades(2, since=AT + MINUTE, skip=2)] == [2]
+    assert await queries.trades(2, skip=4) == []
+
+
+LISTS = {
+    "decisions": last_decisions(10, None, None, skip=0),
+    "decisions on a page": last_decisions(10, None, None, skip=500),
+    "decisions of a pair": last_decisions(10, BTC, None, skip=0),
+    "decisions of an outcome": last_decisions(10, None, ["long"], skip=0),
+    "decisions that traded": last_decisions(10, None, ["long", "short"], skip=0),
+    "decisions of a pair that traded": last_decisions(10, BTC, ["long", "short"], skip=0),
+    "trades": last_trades(10, None, None, skip=0),
+    "audit": last_audited(10, skip=20),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_no_list_reads_a_whole_table_or_sorts_it(database: Database, name: str) -> None:
+    """By the query plan: only a few rows at the top of an index, whose ties may be sorted, and the few themselves."""
+    written = LISTS[name].compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+
+    def plan(connection: Connection) -> list[str]:
+        return [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {written}"))]
+
+    steps = await database.read(plan)
+    assert steps
+    assert [s for s in steps if s.startswith("SCAN ") and " USING COVERING INDEX " not in s and "anon" not in s] == []
+    if "USE TEMP B-TREE FOR ORDER BY" in steps:  # of the page alone: its rows were found before
+        assert steps[0].startswith("SEARCH")
+        assert any(step.startswith("LIST SUBQUERY") for step in steps)
 
 
 # --- events --------------------------------------------------------------------------------------------------------
@@ -185,7 +255,17 @@ async def test_last_event_audit_and_size(journal: SqlJournal, queries: Queries) 
     assert await queries.last_event("VenueLost") == lost[1]
     assert await queries.audit(9) == [knocked, asked]
     assert await queries.audit(1) == [knocked]
+    assert await queries.audit(1, skip=1) == [asked]
     assert await queries.journal_size() == 4
+
+
+async def test_the_audit_holds_what_people_changed(journal: SqlJournal, queries: Queries) -> None:
+    added = PeopleChanged(at=AT, by="ann", person="bob", what="added", before="", after="viewer")
+    wished = WishChanged(at=AT, by="bob", owner="person:bob", wish="zone", before="", after="Europe/Vienna")
+    set_ = SettingsChanged(at=AT, by="ann", version=2, changes=(("judge.drag", "0.5", "0.4"),))
+    await journal.commit([added, VenueLost(at=AT, detail="x"), wished, set_])
+    assert await queries.audit(9) == [set_, wished, added]
+    assert {type(event) for event in (added, wished, set_)} < set(AUDIT)
 
 
 async def test_the_whole_journal_in_batches(journal: SqlJournal, queries: Queries) -> None:

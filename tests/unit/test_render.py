@@ -10,25 +10,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.render import RenderContext, render_event, words
-from bot.render.alerts import RENDERERS, WORDLESS
+from bot.render import words
+from bot.render.alerts import RENDERERS, WORDLESS, render_event
 from bot.render.changes import change_lines, phase_card, playbooks_card, shadows_card
 from bot.render.market import exposure_card, market_card, regimes_card
-from bot.render.positions import position_card, positions_card
 from bot.render.risk import breaker_card
-from bot.render.views import balance_card, health_card, status_card, trades_card
+from bot.render.words import RenderContext
 from bot.surface import Card
 from tests import risk_examples as risk
 from tests import surface_examples as examples
 from trading import messages as m
 from trading.breaker import Tripwire
-from trading.model import Leg, OrderStatus, TradingState
-from trading.playbook import Phase, Playbook, SizingMethod, load
-from trading.status import PositionStatus
+from trading.model import Leg, OrderStatus
+from trading.playbook import Phase, Playbook, load
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ABOUT = RenderContext()
-BY_CONFIDENCE = SizingMethod.CONFIDENCE
 
 
 def as_text(card: Card) -> str:
@@ -46,10 +43,6 @@ def check_golden(name: str, text: str) -> None:
         difflib.unified_diff(path.read_text().splitlines(), text.splitlines(), "golden", "now", lineterm="")
     )
     assert not diff, f"{name}:\n{diff}"
-
-
-def moving() -> PositionStatus:
-    return PositionStatus(position=examples.a_moving_position(), quote=examples.a_quote("64900.0"), rules=())
 
 
 def phased() -> Playbook:
@@ -92,21 +85,6 @@ def test_every_event_has_words_or_is_said_to_have_none() -> None:
 @pytest.mark.parametrize(
     ("name", "card"),
     [
-        ("status", status_card(examples.a_status(), BY_CONFIDENCE)),
-        ("status_halted", status_card(replace(
-            examples.a_status(), trading=TradingState.HALTED, halted_by="Ana (telegram:7)", halt_reason="news",
-            halted_at=examples.AT, equity=None, unrealised=None, day_pnl=None,
-        ), BY_CONFIDENCE)),
-        ("status_held_back", status_card(examples.a_held_back_status(), BY_CONFIDENCE)),
-        ("positions", positions_card(examples.a_status(), "Entries allowed")),
-        ("positions_moved", positions_card(examples.a_held_back_status(), "Entries allowed")),
-        ("position", position_card(examples.a_status().positions[0], examples.a_status().at)),
-        ("position_moved", position_card(examples.a_held_back_status().positions[0], examples.AT)),
-        ("position_moving", position_card(moving(), examples.AT)),
-        ("balance", balance_card(examples.a_status())),
-        ("health", health_card(examples.a_status(), 1234, load("smt-3.1"))),
-        ("health_held_back", health_card(examples.a_held_back_status(), 1234, load("desk"))),
-        ("trades", trades_card([examples.a_trade()], examples.AT)),
         ("breaker", breaker_card(risk.view(), examples.AT)),
         ("breaker_throttle", breaker_card(risk.view(risk.throttled()), examples.AT)),
         ("breaker_shutdown", breaker_card(risk.view(risk.shut_down()), examples.AT)),

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 from bot.scheduler import MarketSchedule, wall_jobs
 from tests.builders import BTC, ETH
-from trading.messages import Command, Decide, SumWaits, Sweep
+from trading.messages import Command, Decide, SumPeriod, SumWaits, Sweep
 from trading.playbook import Schedule
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+DIGESTS: list[Command] = [SumPeriod(), SumPeriod(weekly=True)]  # asked for at the first look of every process
 
 
 def a_schedule(**changes: timedelta) -> MarketSchedule:
@@ -17,12 +20,13 @@ def a_schedule(**changes: timedelta) -> MarketSchedule:
 
 
 def kinds(found: list[Command]) -> list[str]:
-    return [type(c).__name__ for c in found]
+    """Without the digests of days and weeks, which have tests of their own."""
+    return [type(c).__name__ for c in found if not isinstance(c, SumPeriod)]
 
 
 def test_all_is_due_on_the_hour_books_first() -> None:
     found = a_schedule().due(NOON)
-    assert found == [Sweep(), Decide(symbols=(BTC, ETH), trigger="schedule"), SumWaits()]
+    assert found == [Sweep(), *DIGESTS, Decide(symbols=(BTC, ETH), trigger="schedule"), SumWaits()]
 
 
 def test_nothing_is_due_twice_at_one_moment() -> None:
@@ -33,7 +37,7 @@ def test_nothing_is_due_twice_at_one_moment() -> None:
 
 def test_a_start_between_two_hours_waits_for_the_next() -> None:
     schedule = a_schedule()
-    assert schedule.due(NOON + SECOND) == []
+    assert schedule.due(NOON + SECOND) == DIGESTS
     assert kinds(schedule.due(NOON + 30 * SECOND)) == ["Sweep"]
     assert kinds(schedule.due(NOON + 5 * MINUTE)) == ["Sweep", "Decide"]
 
@@ -65,7 +69,31 @@ def test_every_firing_of_a_day_is_there() -> None:
 
 def test_bars_longer_than_the_interval_fire_once_a_bar() -> None:
     schedule = a_schedule()
-    assert [len(schedule.due(NOON + n * HOUR)) for n in range(5)] == [3, 2, 2, 2, 3]
+    assert [len(kinds(schedule.due(NOON + n * HOUR))) for n in range(5)] == [3, 2, 2, 2, 3]
+
+
+def test_digests_come_when_a_day_and_a_week_have_ended() -> None:
+    schedule = a_schedule()  # 5 January 2026 is a Monday
+    schedule.due(NOON)
+    midnights = [NOON + timedelta(hours=12, days=n) for n in range(8)]
+    looks = [m + n * 10 * MINUTE for m in midnights for n in range(-3, 4)]
+    found = {at: [c for c in schedule.due(at) if isinstance(c, SumPeriod)] for at in looks}
+    assert [at for at, digests in found.items() if SumPeriod() in digests] == midnights
+    assert [at for at, digests in found.items() if SumPeriod(weekly=True) in digests] == [midnights[6]]
+    assert midnights[6].isoweekday() == 1
+
+
+def test_a_day_is_summed_before_the_next_one_is_decided_on() -> None:
+    schedule = a_schedule()
+    schedule.due(NOON)
+    assert [type(c) for c in schedule.due(NOON + 12 * HOUR)] == [Sweep, SumPeriod, Decide, SumWaits]
+
+
+def test_other_settings_do_not_ask_for_the_digests_again() -> None:
+    schedule = a_schedule()
+    schedule.due(NOON)
+    schedule.use(Schedule(sweep_every=MINUTE), [BTC])
+    assert not [c for c in schedule.due(NOON + HOUR) if isinstance(c, SumPeriod)]
 
 
 def test_another_schedule_is_followed_from_the_next_moment_on() -> None:

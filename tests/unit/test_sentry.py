@@ -22,6 +22,7 @@ from trading.messages import (
     BreakerReset,
     BreakerTripped,
     Decide,
+    EndOverride,
     HealthChanged,
     OrderEnded,
     OrderIntended,
@@ -445,6 +446,41 @@ async def test_an_override_that_is_over_before_it_begins_is_refused() -> None:
     bench = await a_desk()
     with pytest.raises(Misuse, match="over already"):
         await bench.desk.obey(OverrideBreaker(level=Level.HALT, lasts=timedelta(0), by="the owner"))
+
+
+async def test_an_override_is_ended_early_by_a_person() -> None:
+    bench = await a_desk()
+    with pytest.raises(Misuse, match="no override of the breaker is in force"):
+        await bench.desk.obey(EndOverride(by="another"))
+    await bench.desk.obey(OverrideBreaker(level=Level.HALT, lasts=HOUR, by="the owner"))
+    assert await bench.desk.obey(EndOverride(by="another")) == (
+        "The override is over; the breaker is at CLOSED, as measured."
+    )
+    (ended,) = bench.told(BreakerOverrideEnded)
+    assert (ended.by, ended.level, ended.after, ended.why) == (
+        "the owner", Level.HALT, Level.CLOSED, "ended by another",
+    )  # fmt: skip
+    await bench.restart()
+    assert level(bench) is Level.CLOSED
+    bench.script.long()
+    await bench.decide()
+    assert bench.desk.book.on(BTC)
+
+
+async def test_what_is_told_of_the_breaker_says_what_applies_under_an_override() -> None:
+    bench = await a_desk(playbook=a_house(breaker={"failures": {**QUIET, "alert": D(1)}} | COOLS_FAST))
+    await bench.desk.obey(OverrideBreaker(level=Level.THROTTLE, lasts=HOUR, by="the owner"))
+    await refuse(bench, 1)
+    (tripped,) = bench.told(BreakerTripped)
+    assert (tripped.after, tripped.in_force) == (Level.ALERT, Level.THROTTLE)
+    await bench.desk.obey(ResetBreaker(by="the owner"))
+    (reset,) = bench.told(BreakerReset)
+    assert (reset.before, reset.in_force) == (Level.ALERT, Level.THROTTLE)
+    await bench.desk.obey(EndOverride(by="the owner"))
+    bench.clock.advance(timedelta(minutes=6))
+    await bench.sweep()
+    (recovered,) = bench.told(BreakerRecovered)
+    assert (recovered.after, recovered.in_force) == (Level.CLOSED, Level.CLOSED)
 
 
 # --- restarts ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ TOKEN = "123456:AAsecretsecret"
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("GAVEL_", "TELEGRAM_")):
+        if name.startswith(("GAVEL_", "TELEGRAM_", "DISCORD_")):
             monkeypatch.delenv(name)
 
 
@@ -25,6 +25,9 @@ def test_without_anything_the_defaults_hold() -> None:
     assert settings.start_equity == Decimal(10_000)
     assert settings.telegram_token is None
     assert settings.telegram_users == ()
+    assert settings.discord_token is None
+    assert settings.discord_users == ()
+    assert settings.heartbeat_url is None
     assert settings.speed is None
 
 
@@ -35,12 +38,36 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (settings.seed, settings.speed, settings.telegram_users) == (11, "max", (12, 34))
 
 
-def test_the_token_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+SECRETS = (
+    ("TELEGRAM_BOT_TOKEN", "telegram_token", TOKEN),
+    ("DISCORD_BOT_TOKEN", "discord_token", "abc.def.ghi-secret"),
+    ("GAVEL_HEARTBEAT_URL", "heartbeat_url", "https://watch.example.org/ping/secret"),
+)
+
+
+@pytest.mark.parametrize(("variable", "field", "value"), SECRETS)
+def test_secrets_are_masked(variable: str, field: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
     settings = read_settings(None)
-    assert settings.telegram_token is not None
-    assert settings.telegram_token.get_secret_value() == TOKEN
-    assert TOKEN not in repr(settings)
+    assert getattr(settings, field).get_secret_value() == value
+    assert value not in repr(settings)
+
+
+def test_discord_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "DISCORD_GUILD_ID": "81384788765712384",
+        "DISCORD_CHANNEL_ID": "381870553235193857",
+        "DISCORD_ALLOWED_USERS": "80351110224678912, 9",
+        "DISCORD_API_BASE": "http://127.0.0.1:8000/api/v10",
+        "DISCORD_GATEWAY_URL": "ws://localhost:8000/",
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings(None)
+    assert (settings.discord_guild, settings.discord_channel) == (81384788765712384, 381870553235193857)
+    assert settings.discord_users == (80351110224678912, 9)
+    assert settings.discord_api_base == said["DISCORD_API_BASE"]
+    assert settings.discord_gateway_url == said["DISCORD_GATEWAY_URL"]
 
 
 def test_every_bad_variable_is_named_at_once_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +80,13 @@ def test_every_bad_variable_is_named_at_once_and_no_value(monkeypatch: pytest.Mo
         "TELEGRAM_BOT_TOKEN": "not-a-token-but-secret",
         "TELEGRAM_ALLOWED_USERS": "@somebody",
         "TELEGRAM_BASE_URL": "https://example.org/bot",
+        "DISCORD_BOT_TOKEN": "not-a-token-either",
+        "DISCORD_GUILD_ID": "my server",
+        "DISCORD_CHANNEL_ID": "-1",
+        "DISCORD_ALLOWED_USERS": "somebody#1234",
+        "DISCORD_API_BASE": "https://discord.example.org/api",
+        "DISCORD_GATEWAY_URL": "wss://[gateway",
+        "GAVEL_HEARTBEAT_URL": "ftp://secret.example.org",
         "GAVEL_PLAYBOK": "desk",
     }
     for name, value in bad.items():
@@ -64,6 +98,7 @@ def test_every_bad_variable_is_named_at_once_and_no_value(monkeypatch: pytest.Mo
     assert "this version has no venue adapter yet" in message
     assert "did you mean GAVEL_PLAYBOOK?" in message
     assert "not-a-token" not in message
+    assert "secret" not in message
     assert caught.value.__cause__ is None
 
 

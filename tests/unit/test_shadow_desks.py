@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot import markets
-from bot.bootstrap import assembled, bases_of, last_run
+from bot.bootstrap import Wanted, assembled
+from bot.memory import bases_of, last_run
 from bot.library import Library
 from bot.process import Gavel
 from bot.settings import Settings
@@ -88,9 +89,8 @@ async def a_process(data: Path, playbook: str = "quick") -> AsyncIterator[Gavel]
     running = library.load(last.playbook if last else playbook)
     market = markets.simulated(6, running, also=bases_of(last, library))
     settings = Settings(_env_file=None, data_dir=data)  # type: ignore[call-arg]
-    async with assembled(
-        settings, market=market, playbook=running, library=library, data_dir=data, speed=None, quiet=True
-    ) as process:
+    wanted = Wanted(market=market, playbook=running, library=library, data_dir=data, speed=None, quiet=True)
+    async with assembled(settings, wanted) as process:
         yield process
 
 

@@ -89,6 +89,24 @@ async def test_there_is_nothing_to_show_of_what_is_not_there() -> None:
         viewing.of_market(BTC)
 
 
+async def test_candles_are_the_last_closed_ones() -> None:
+    walk = a_walk()
+    bench, viewing = await stood(100, walk)
+    found = viewing.of_candles(BTC, 20)
+    assert len(found) == 20
+    assert found.candle(19).closed_at == bench.clock.now()
+    assert list(found.close) == list(walk.close[80:100]), "and nothing of the future"
+    assert len(viewing.of_candles(BTC, 500)) == 100
+    assert len(viewing.of_candles(BTC, 100)) == 100
+
+
+async def test_candles_of_what_is_not_there_are_refused() -> None:
+    _, viewing = await stood(3, a_walk(ETH, 4))
+    for symbol in (Symbol("XRP/USDT:USDT"), BTC):
+        with pytest.raises(Misuse, match="no candles of"):
+            viewing.of_candles(symbol, 10)
+
+
 async def test_regimes_are_of_the_playbooks_instruments_in_its_order() -> None:
     house = a_house(universe=("ETH", "SOL", "BTC"))
     _, viewing = await stood(260, a_walk(), a_walk(ETH, price=3000.0), playbook=house)

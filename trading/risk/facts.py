@@ -6,10 +6,12 @@ from decimal import Decimal
 
 from trading.breaker import Effects
 from trading.market.outlook import Outlook
+from trading.messages import EnterPair
 from trading.model import Direction, Instrument, Quote, Symbol, TradingState
 from trading.playbook import Exits, Playbook
 from trading.risk.expectancy import Sized
 from trading.risk.portfolio import Portfolio
+from trading.state import PairLock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Facts:
     last_exit: tuple[Direction, datetime] | None  # on this instrument
     sized: Sized | None = None  # None: the playbook does not size by expectancy
     portfolio: Portfolio | None = None  # None: the playbook has no portfolio limits
+    locks: tuple[PairLock, ...] = ()  # in force on this instrument
+    asked: EnterPair | None = None  # by a person, who has chosen the side; None: the panel has
 
     @property
     def available(self) -> Decimal | None:

@@ -30,10 +30,12 @@ BY_RESULTS = ("circuit breaker", "expectancy")
 def judge_entry(draft: Callable[[Facts], Plan], facts: Facts) -> Approved | Denied:
     """Draft a plan and assess it. What nothing but breaker or expectancy keeps out is drafted again as if they did not:
     its shadow shows what became of it, and can lead the playbook back. Nothing is at risk in a shadow.
+
+    A side that a person has chosen has none: it would say nothing of the playbook.
     """
     answer = assess(draft(facts), facts)
     playbook, sized = facts.playbook, facts.sized
-    if isinstance(answer, Approved) or answer.rule not in BY_RESULTS:
+    if isinstance(answer, Approved) or answer.rule not in BY_RESULTS or facts.asked is not None:
         return answer
     if playbook.expectancy is None and playbook.health is None:
         return answer  # nothing would learn from it

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from trading.breaker import allows
 from trading.decision import GateAnswer, Plan
+from trading.locks import against, words
 from trading.model import TradingState
 from trading.risk import expectancy as evidence
 from trading.risk import portfolio as shares
@@ -28,6 +29,25 @@ def trading_state(f: Facts, _: Plan) -> GateAnswer:
     return _answer("trading state", active, value=f.trading.value, limit="active", reason=reason)
 
 
+def by_hand(f: Facts, _: Plan) -> GateAnswer | None:
+    if f.asked is None:
+        return None
+    allowed = f.playbook.limits.manual_entry
+    return _answer(
+        "by hand",
+        allowed,
+        value=f"asked by {f.asked.by}",
+        limit="allowed" if allowed else "never",
+        reason=f"{f.playbook.name} takes no entries by hand (limits.manual_entry)",
+    )
+
+
+def locked(f: Facts, p: Plan) -> GateAnswer:
+    lock = against(f.locks, p.direction)
+    said = words(lock) if lock else "free"
+    return _answer("locked", lock is None, value=said, limit="free", reason=f"{f.instrument.base} is {said}")
+
+
 def books_known(f: Facts, _: Plan) -> GateAnswer:
     return _answer("books", not f.frozen, value=f.frozen or "agree", limit="agree", reason=f.frozen)
 
@@ -35,6 +55,21 @@ def books_known(f: Facts, _: Plan) -> GateAnswer:
 def facts_known(f: Facts, _: Plan) -> GateAnswer:
     missing = ", ".join(f.unknown)
     return _answer("facts known", not missing, value=missing or "all", limit="all", reason=f"not known: {missing}")
+
+
+def price_as_shown(f: Facts, _: Plan) -> GateAnswer | None:
+    """A person said yes to an entry at the price he saw, and to none that is much different."""
+    quoted = f.asked.quoted if f.asked else None
+    if quoted is None:
+        return None
+    moved, limit, now = quoted.moved(f.quote.mark), f.playbook.limits.max_requote, f.quote.mark.normalize()
+    return _answer(
+        "price as shown",
+        moved <= limit,
+        value=f"{moved:.3%} ({quoted.mark:f} to {now:f})",
+        limit=f"{limit:.3%}",
+        reason=f"the price was {quoted.mark:f} when it was shown, and is {now:f} now",
+    )
 
 
 def circuit_breaker(f: Facts, _: Plan) -> GateAnswer:
@@ -200,11 +235,14 @@ def daily_loss(f: Facts, _: Plan) -> GateAnswer:
     )
 
 
-Rule = Callable[[Facts, Plan], GateAnswer | None]  # None: the playbook has no part for it
+Rule = Callable[[Facts, Plan], GateAnswer | None]  # None: there is nothing to ask about
 RULES: tuple[Rule, ...] = (
     trading_state,
+    by_hand,
+    locked,
     books_known,
     facts_known,
+    price_as_shown,
     circuit_breaker,
     symbol_allowed,
     one_per_instrument,
