@@ -1,11 +1,11 @@
 """How fast commands answer over a long journal, and whether they ever hold up the event loop.
 
-    python -m benchmarks.commands [--trades 100000] [--decisions 1000000] [--runs 60]
+    python -m benchmarks.commands [--trades 100000] [--decisions 1000000] [--runs 60] [--keep FILE]
 
-Fills a database in a temporary directory, then asks the real commands through the real surface, the entry in the audit
-included. Beside them stand a bare query by the same index, and how long the loop did nothing else: the longest single
-step of its thread in CPU time, which a busy machine does not blur, and the longest delay of a coroutine that only wants
-to be woken each millisecond.
+Fills a database in a temporary directory (or FILE, once, so that it can be measured again), then asks the real
+commands through the real surface, the entry in the audit included. Beside them stand a bare query by the same index,
+and how long the loop did nothing else: the longest single step of its thread in CPU time, which a busy machine does not
+blur, and the longest delay of a coroutine that only wants to be woken each millisecond, beside that of an idle loop.
 """
 
 import argparse
@@ -21,13 +21,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.long_journal import fill
+from benchmarks.long_journal import BEGINS, LASTS, fill
 from bot.gate import Surface
+from bot.people import Directory
+from bot.reach import Tools
+from bot.render.words import RenderContext
+from bot.routing import Routing
 from bot.surface import Request
+from bot.version import VERSION
+from bot.wishes import Wishes
+from storage.confirmations import Confirmations
 from storage.database import Database
 from storage.journal import SqlJournal
+from storage.people import Register
+from storage.preferences import Preferences
+from storage.queries import Queries
 from storage.tallies import Tallies
-from tests.surfaces import OWNER, Desk, tools
+from storage.wishes import WishList
+from tests.surfaces import OWNER, Desk, NoLog, NoMail, Shelf
 from trading.clock import SystemClock
 
 COMMANDS = (
@@ -63,6 +74,20 @@ def steps_of(watch: Watch) -> Iterator[None]:
         yield
     finally:
         asyncio.Handle._run = run  # type: ignore[method-assign]
+
+
+@dataclass
+class Sweeps:
+    """Garbage collections hold every thread: the longest, in milliseconds."""
+
+    longest: float = 0.0
+    began: float = 0.0
+
+    def __call__(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self.began = time.perf_counter()
+        else:
+            self.longest = max(self.longest, (time.perf_counter() - self.began) * 1000)
 
 
 async def tick(watch: Watch) -> None:
@@ -103,14 +128,12 @@ def bare(path: Path, runs: int) -> list[float]:
 
 
 async def measure(path: Path, runs: int) -> None:
+    sweeps = Sweeps()
+    gc.callbacks.append(sweeps)
     database, wall = await Database.open(path), SystemClock()
     desk = Desk(SqlJournal(database, route=lambda _: [], wall=wall))
-    newest = await Tallies(database).curve()
-    desk.view = replace(desk.view, at=desk.view.at.replace(year=newest.points[-1].day.year + 1, month=1, day=1))
-    from bot.routing import Routing
-
-    held = await tools(desk, database, wall, Routing(["console:main"]), figures=Tallies(database))  # type: ignore[arg-type]
-    surface = Surface(held)
+    desk.view = replace(desk.view, at=BEGINS + LASTS)
+    surface = Surface(await _tools(desk, database, wall))
 
     def asking(text: str) -> Callable[[], Awaitable[object]]:
         def ask() -> Awaitable[object]:
@@ -126,7 +149,27 @@ async def measure(path: Path, runs: int) -> None:
     for text in FILES:
         print(line(text, *await timed(asking(text), max(3, runs // 20))))
     await database.close()
-    gc.collect()
+    gc.callbacks.remove(sweeps)
+    print(f"the longest garbage collection, which is part of some delays: {sweeps.longest:.0f} ms")
+
+
+async def _tools(desk: Desk, database: Database, wall: SystemClock) -> Tools:
+    """All but the desk and the chats are the real ones."""
+    return Tools(
+        desk=desk,
+        records=Queries(database),
+        figures=Tallies(database),
+        confirmations=Confirmations(database, wall),
+        people=await Directory.open(Register(database, wall)),
+        preferences=Preferences(database, wall),
+        wishes=await Wishes.open(WishList(database, wall)),
+        mail=NoMail(),
+        routing=Routing(["console:main"]),
+        library=Shelf(),
+        log=NoLog(),
+        about=RenderContext(),
+        version=VERSION,
+    )
 
 
 def main() -> None:
@@ -134,14 +177,15 @@ def main() -> None:
     parser.add_argument("--trades", type=int, default=100_000)
     parser.add_argument("--decisions", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--keep", type=Path)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "desk.db"
-        began = time.perf_counter()
-        asyncio.run(fill(path, trades=wanted.trades, decisions=wanted.decisions))
-        size = path.stat().st_size / 2**20
-        took = time.perf_counter() - began
-        print(f"{wanted.trades:,} trades, {wanted.decisions:,} decisions, {size:,.0f} MiB, filled in {took:.0f} s")
+        path = wanted.keep or Path(scratch) / "desk.db"
+        if not path.exists():
+            began = time.perf_counter()
+            asyncio.run(fill(path, trades=wanted.trades, decisions=wanted.decisions))
+            print(f"filled in {time.perf_counter() - began:.0f} s")
+        print(f"{wanted.trades:,} trades, {wanted.decisions:,} decisions, {path.stat().st_size / 2**20:,.0f} MiB")
         asyncio.run(measure(path, wanted.runs))
 
 

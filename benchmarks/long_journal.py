@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
 from storage.codec import to_json, to_row
-from storage.database import Database, upsert
+from storage.database import Database
 from storage.journal import GENESIS
 from storage.tables import CHAIN, DESK, FILLS, ORDERS, TRADES
 from storage.tallies import rebuild
@@ -30,26 +31,44 @@ LASTS = timedelta(days=3 * 365)
 _BATCH = 20_000
 _EXITS = tuple(ExitReason)
 _JOURNAL = "INSERT INTO journal (seq, at, kind, symbol, decision_id, body, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
 _DECISIONS = "INSERT INTO decisions (id, seq, symbol, at, outcome, action, confidence) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 async def fill(path: Path, *, trades: int, decisions: int) -> None:
-    """As many decisions, every so many of which has become a trade."""
+    """As many decisions, every so many of which has become a trade. The rows go past journal and log of the database,
+    and the indexes come after them: the sums are made by the code that makes them in a migrated desk."""
+    await (await Database.open(path)).close()
+    _write(path, _made(decisions, every=decisions // trades))
     database = await Database.open(path)
-
-    def work(connection: Connection) -> None:
-        upsert(connection, DESK, [to_row(a_desk(start_equity=Decimal(100_000)))])
-        made = _made(decisions, every=decisions // trades)
-        while batch := list(islice(made, _BATCH)):
-            connection.exec_driver_sql(_JOURNAL, [row for row, _, _ in batch])
-            connection.exec_driver_sql(_DECISIONS, [row for _, row, _ in batch])
-            _close(connection, [trade for _, _, trade in batch if trade])
-            head = batch[-1][0]
-        upsert(connection, CHAIN, [{"id": 1, "seq": head[0], "hash": head[-1]}])
-        rebuild(connection)
-
-    await database.write(work)
+    await database.write(rebuild)
     await database.close()
+
+
+def _write(path: Path, made: "Iterator[Made]") -> None:
+    raw = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-100000"):
+        raw.execute(f"PRAGMA {pragma}")
+    indexes = raw.execute(_INDEXES).fetchall()
+    raw.execute("BEGIN")
+    for name, _ in indexes:
+        raw.execute(f"DROP INDEX {name}")
+    _insert(raw, DESK, [tuple(_raw(DESK, to_row(a_desk(start_equity=Decimal(100_000)))).values())])
+    while batch := list(islice(made, _BATCH)):
+        raw.executemany(_JOURNAL, [row for row, _, _ in batch])
+        raw.executemany(_DECISIONS, [row for _, row, _ in batch])
+        _close(raw, [trade for _, _, trade in batch if trade])
+        head = batch[-1][0]
+    _insert(raw, CHAIN, [(1, head[0], head[-1])])
+    for _, statement in indexes:
+        raw.execute(statement)
+    raw.execute("COMMIT")
+    raw.close()
+
+
+def _insert(raw: sqlite3.Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    names, places = ", ".join(table.columns.keys()), ", ".join("?" * len(table.columns))
+    raw.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)
 
 
 Made = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None]
@@ -87,7 +106,7 @@ def _body(outcome: str) -> str:
     return text
 
 
-def _close(connection: Connection, trades: list[tuple[Any, ...]]) -> None:
+def _close(raw: sqlite3.Connection, trades: list[tuple[Any, ...]]) -> None:
     """The trades with their orders and fills: one of each, changed where they differ."""
     found: dict[Table, list[tuple[Any, ...]]] = {TRADES: [], ORDERS: [], FILLS: []}
     for id, symbol, opened, closed, seq, gross in trades:
@@ -102,9 +121,7 @@ def _close(connection: Connection, trades: list[tuple[Any, ...]]) -> None:
             )
             found[FILLS].append(_like(_FILL, id=f"{id}-{leg}", at=_text(at), seq=seq, **common))
     for table, rows in found.items():
-        names, places = ", ".join(table.columns.keys()), ", ".join("?" * len(table.columns))
-        if rows:
-            connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)
+        _insert(raw, table, rows)
 
 
 def _raw(table: Table, row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`gavel`: run, demo, watch, verify, export, playbook."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -130,6 +131,8 @@ async def _run(wanted: Wanted) -> int:
                 loop.add_signal_handler(number, process.player.stopping.set)
             if market.ends and process.resumed_at and process.resumed_at >= market.ends:
                 click.echo(f"note: {data_dir} has played this to its end; --fresh begins anew.", err=True)
+            gc.collect()
+            gc.freeze()  # what stands now stays: a full collection would look at all of it again, for 200 ms
             await process.run()
             if wanted.demo and (wanted.history or wanted.as_json):
                 await _sum_up(process, as_json=wanted.as_json)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot import commands  # noqa: F401 - fills the catalogue
@@ -94,7 +94,8 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
             wall=wall,
         )
         url = settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else ""
-        house = Housekeeping.of(telling, directory, url=url)
+        bar = wanted.playbook.schedule.bar / wanted.speed if wanted.speed else timedelta()
+        house = Housekeeping.of(telling, directory, url=url, bar=bar)
         steps.followers.append(lambda _: house.heartbeat.stepped())
         if not hurried:  # at full speed the wall job is enough, and delivers in batches
             memory.journal.mail.append(house.delivery.hear)

@@ -118,7 +118,8 @@ class Surface:
         try:
             return await self._answer(context, request)
         except Misuse as refusal:
-            return _Answer(card=card("refused", str(refusal)), result=f"refused: {refusal}")
+            said = replace(card("refused", str(refusal)), refused=True)
+            return _Answer(card=said, result=f"refused: {refusal}")
         except Exception:
             error = secrets.token_hex(4)
             log.exception("error %s in %r", error, _said(request))
@@ -214,7 +215,8 @@ class Surface:
             made = await entry.run(replace(context, typed=line), **read(entry, words, self._tools))
         except BadArguments as fault:
             hint = self._action_meant(entry, words)
-            return _Answer(card=_misunderstood(entry, str(fault), hint), result=f"refused: {fault}")
+            said = replace(_misunderstood(entry, str(fault), hint), private=not context.private)
+            return _Answer(card=said, result=f"refused: {fault}")
         made = replace(made, private=entry.private and not context.private)
         return _Answer(card=made, result="confirmation asked" if made.token else "done")
 

@@ -22,7 +22,8 @@ from trading.ports import Clock
 
 _OFTEN = timedelta(seconds=2)
 _SOON = timedelta(seconds=5)
-_DAILY = timedelta(days=1)
+_HOURLY = timedelta(hours=1)
+_PATIENCE, _BARS = timedelta(minutes=2), 3  # how long, and for how many bars, the market may stand still
 KEPT = timedelta(days=30)  # messages that were delivered, for replies to them
 _GRACE = timedelta(seconds=1)  # for what is being sent when the desk stops
 
@@ -83,14 +84,15 @@ class Telling:
         known = self.memory.people.named(person)
         return known.name if known else person
 
-    def heartbeat(self, directory: Path, url: str) -> Heartbeat:
+    def heartbeat(self, directory: Path, url: str, market_within: timedelta) -> Heartbeat:
         return Heartbeat(
             directory,
             wall=self.wall,
             status=self.desk.status,
             destinations=lambda: self.memory.routing.destinations,
-            writable=self.memory.writable,
+            writable=self.memory.pulse.beat,
             url=url,
+            market_within=market_within,
         )
 
 
@@ -105,9 +107,9 @@ class Housekeeping:
     heartbeat: Heartbeat
 
     @classmethod
-    def of(cls, telling: Telling, directory: Path, *, url: str) -> "Housekeeping":
-        """`url`: of the watchdog outside, "" for none."""
-        heartbeat = telling.heartbeat(directory, url)
+    def of(cls, telling: Telling, directory: Path, *, url: str, bar: timedelta) -> "Housekeeping":
+        """`url`: of the watchdog outside, "" for none. `bar`: how long one takes on the wall."""
+        heartbeat = telling.heartbeat(directory, url, max(_PATIENCE, _BARS * bar))
         telling.chats.others.append(lambda: heartbeat.state)
         return cls(
             telling=telling,
@@ -124,7 +126,7 @@ class Housekeeping:
             ("status cards", _SOON, self.cards.refresh),
             ("questions", _SOON, self.expiry.sweep),
             ("heartbeat", EVERY, self.heartbeat.beat),
-            ("old messages", _DAILY, self._prune),
+            ("old messages", _HOURLY, self._prune),
         )
 
     async def close(self, reason: str) -> None:

@@ -4,8 +4,6 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import text
-
 from bot import building
 from bot.library import Library
 from bot.people import Directory
@@ -20,6 +18,7 @@ from storage.outbox import Outbox
 from storage.people import Register
 from storage.pins import Pins
 from storage.preferences import Preferences
+from storage.pulse import Pulse
 from storage.queries import Queries
 from storage.tallies import Tallies
 from storage.wishes import WishList
@@ -49,6 +48,7 @@ class Memory:
     confirmations: Confirmations
     outbox: Outbox
     pins: Pins
+    pulse: Pulse
 
     @classmethod
     async def open(cls, directory: Path, settings: Settings, wall: Clock, *, inline: bool) -> "Memory":
@@ -89,11 +89,8 @@ class Memory:
             confirmations=Confirmations(database, wall),
             outbox=Outbox(database, wall),
             pins=Pins(database),
+            pulse=Pulse(database, wall),
         )
-
-    async def writable(self) -> None:
-        """Raises JournalUnwritable where the database takes nothing."""
-        await self.database.write(lambda connection: connection.execute(text("SELECT 1")).scalar())
 
 
 def _named(settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -100,6 +100,7 @@ class Card:
     picture: Picture | None = None
     file: File | None = None
     private: bool = False  # only for who asked, where a chat can do that
+    refused: bool = False  # a no of the gate's: nothing was done, and a question that was tapped may be open still
 
     def body(self) -> tuple[str, ...]:
         """The table's rows as lines, then the lines."""

@@ -419,7 +419,8 @@ class CurveRow(SQLModel, table=True):
 
     `high` to `fall_until` are within the day, so that days can be joined to any window, see trading/performance.py;
     `peak` to `ever_until` are from the desk's beginning until the end of the day. A high is dated by the last time it
-    was reached, a low by the first. A fall is a fraction of its peak; all of it is null where equity did not fall.
+    was reached, a low by the first; neither is below zero. A fall is a fraction of its peak; all of it is null where
+    equity did not fall.
     """
 
     __tablename__ = "curve"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal as D
 
 from tests import risk_examples as risk
+from tests.control_examples import ANA, control_events
 from tests.risk_examples import AT, BTC, ETH
 from trading import messages as m
 from trading.breaker import Level
@@ -367,7 +368,6 @@ def shadow_events() -> dict[str, m.Event]:
 
 
 def risk_events() -> dict[str, m.Event]:
-    ana = "Ana (telegram:7)"
     until = AT + timedelta(minutes=5)
     bad = risk.throttled(AT), risk.shut_down()
     return {
@@ -376,12 +376,12 @@ def risk_events() -> dict[str, m.Event]:
         "breaker_alert": m.BreakerTripped(at=AT, before=Level.CLOSED, after=Level.ALERT, causes=bad[0].causes[:1]),
         "breaker_recovered": m.BreakerRecovered(at=AT, before=Level.HALT, after=Level.THROTTLE, until=until),
         "breaker_closed": m.BreakerRecovered(at=AT, before=Level.ALERT, after=Level.CLOSED, until=None),
-        "breaker_reset": m.BreakerReset(at=AT, by=ana, before=Level.SHUTDOWN),
+        "breaker_reset": m.BreakerReset(at=AT, by=ANA, before=Level.SHUTDOWN),
         "breaker_overridden": m.BreakerOverridden(
-            at=AT, by=ana, before=Level.HALT, level=Level.ALERT, until=AT + timedelta(hours=2)
+            at=AT, by=ANA, before=Level.HALT, level=Level.ALERT, until=AT + timedelta(hours=2)
         ),
         "breaker_override_ended": m.BreakerOverrideEnded(
-            at=AT, by=ana, level=Level.ALERT, after=Level.HALT, why="expired"
+            at=AT, by=ANA, level=Level.ALERT, after=Level.HALT, why="expired"
         ),
         "health_changed": m.HealthChanged(at=AT, before=Severity.NONE, health=risk.a_health()),
         "sizing_stopped": m.SizingChanged(
@@ -393,16 +393,59 @@ def risk_events() -> dict[str, m.Event]:
     }
 
 
+def by_hand_events() -> dict[str, m.Event]:
+    """A side that a person has chosen, against the panel's; and a part of a position that he has closed."""
+    chosen = {"trigger": m.BY_HAND, "by": ANA}
+    heard = a_decision().verdict
+    against = replace(
+        heard,
+        action=Action.SHORT,
+        confidence=600_000,
+        reason=f"short by hand, {ANA}; the judge said long: long leads and two agree",
+    )
+    down = replace(plan(), direction=Direction.SHORT, protection=replace(GUARD, stop=D("65815.7"), target=D("61000.1")))
+    why = "BTC is locked by Ben (telegram:8) until it is unlocked: news"
+    refused = GateAnswer(rule="locked", passed=False, limit="free", value=why.removeprefix("BTC is "), reason=why)
+    return {
+        "decision_by_hand": m.DecisionMade(
+            at=AT,
+            decision=replace(a_decision(), verdict=against, gate=Approved(plan=down, answers=PASSED), **chosen),
+        ),
+        "decision_by_hand_denied": m.DecisionMade(
+            at=AT,
+            decision=replace(
+                a_decision(),
+                verdict=against,
+                gate=Denied(rule="locked", reason=why, answers=(*PASSED, refused)),
+                **chosen,
+            ),
+        ),
+        "partial_by_hand": m.PartialTriggered(
+            at=AT,
+            position=a_position(),
+            quantity=D("0.0062"),
+            note=f"by {ANA}",
+            quote=a_quote("64900.0"),
+            reason=ExitReason.MANUAL,
+        ),
+        "exit_by_hand": m.ExitTriggered(
+            at=AT, position=a_position(), reason=ExitReason.MANUAL, note=f"by {ANA}", quote=a_quote("64900.0")
+        ),
+        "exit_without_a_quote": m.ExitTriggered(
+            at=AT, position=a_position(), reason=ExitReason.BREAKER, note="SHUTDOWN closes it"
+        ),
+    }
+
+
 def settings_events() -> dict[str, m.Event]:
-    ana = "Ana (telegram:7)"
     changes = (("phases.final.max_hold", "6h", "4h"), ("phases.final.max_positions", "", "3"))
     back = tuple((what, after, before) for what, before, after in changes)
     return {
-        "settings_changed": m.SettingsChanged(at=AT, by=ana, version=5, changes=changes),
-        "settings_undone": m.SettingsChanged(at=AT, by=ana, version=6, changes=back, undone=5),
-        "playbook_changed": m.PlaybookChanged(at=AT, by=ana, before="desk", after="smt-3.1", kept=(ID,)),
-        "shadow_desk_added": m.ShadowDeskChanged(at=AT, by=ana, playbook="smt-3.1", running=True),
-        "shadow_desk_removed": m.ShadowDeskChanged(at=AT, by=ana, playbook="smt-3.1", running=False),
+        "settings_changed": m.SettingsChanged(at=AT, by=ANA, version=5, changes=changes),
+        "settings_undone": m.SettingsChanged(at=AT, by=ANA, version=6, changes=back, undone=5),
+        "playbook_changed": m.PlaybookChanged(at=AT, by=ANA, before="desk", after="smt-3.1", kept=(ID,)),
+        "shadow_desk_added": m.ShadowDeskChanged(at=AT, by=ANA, playbook="smt-3.1", running=True),
+        "shadow_desk_removed": m.ShadowDeskChanged(at=AT, by=ANA, playbook="smt-3.1", running=False),
     }
 
 
@@ -416,6 +459,8 @@ def events() -> dict[str, m.Event]:
         **shadow_events(),
         **risk_events(),
         **settings_events(),
+        **control_events(),
+        **by_hand_events(),
         "desk_started": m.DeskStarted(
             at=AT,
             playbook="desk",

@@ -76,8 +76,9 @@ class Performance:
 
 
 def at_once(equity: Decimal, at: datetime) -> Stretch:
-    """One moment."""
-    return Stretch(high=equity, high_at=at, low=equity, low_at=at)
+    """One moment. Below zero nothing is left to fall: that is a fall by all of it, and no fall is more."""
+    left = max(equity, ZERO)
+    return Stretch(high=left, high_at=at, low=left, low_at=at)
 
 
 def joined(first: Stretch, then: Stretch) -> Stretch:
@@ -100,14 +101,15 @@ def _between(first: Stretch, then: Stretch) -> Drawdown | None:
 
 
 def _deeper(one: Drawdown | None, other: Drawdown | None) -> Drawdown | None:
-    """Of two equally deep ones the first that was reached; of two that end together the shorter."""
+    """Of two equally deep ones the first that was reached; of two that end together the one from the higher peak, and
+    then the shorter."""
     if one is None or other is None:
         return one or other
     if one.fraction != other.fraction:
         return one if one.fraction > other.fraction else other
     if one.until != other.until:
         return one if one.until < other.until else other
-    return one if one.since > other.since else other
+    return one if (one.peak, one.since) > (other.peak, other.since) else other
 
 
 def _deepest(trades: Sequence[Trade], start: Decimal) -> Drawdown | None:
@@ -131,7 +133,7 @@ def sharpe(returns: Sequence[Decimal]) -> Decimal | None:
     if len(returns) < ENOUGH_DAYS:
         return None
     mean = sum(returns, ZERO) / len(returns)
-    squares = sum(((r - mean) ** 2 for r in returns), ZERO)
+    squares = sum(((r - mean) * (r - mean) for r in returns), ZERO)
     return mean / (squares / (len(returns) - 1)).sqrt() * _YEAR.sqrt() if squares else None
 
 

@@ -54,7 +54,7 @@ class Replies:
             if not answer.in_place or (known and request.button.startswith((CONFIRM, CANCEL))):
                 await answer.take_back()
             return
-        aside = not known or _is_refusal(card)
+        aside = not known or card.refused
         hidden = not request.private and (aside or card.private)
         try:
             reference = await answer.give(card, hidden=hidden, aside=aside)
@@ -102,9 +102,3 @@ class Replies:
         await self._service.shown(card, place, reference)
         dark = self._service.dark(place)
         self._sender.enclose(place, reference, lambda: enclosed(card, self._artist, dark=dark))
-
-
-def _is_refusal(card: Card) -> bool:
-    """A no of the gate's: it is for who asked, and takes nothing away. The question that was tapped may still be open,
-    for him with the right code or for somebody else; where it is over, it is greyed out."""
-    return card.title.rpartition(" ")[2] == "refused"

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bot.chats.discord_text import contents
 from bot.surface import Card, ChatDown, ChatRefused
 
 TELEGRAM = "https://api.telegram.org/bot"
 DISCORD = "https://discord.com/api/v10"
-_LIMITS = {"telegram": 4096, "discord": 2000}
+_TELEGRAM_LIMIT = 4096  # without markup; what is told here is short
 _TIMEOUT = 10.0
 _QUIET = 1 << 12  # Discord's flag of a message that does not ring
 _AGENT = "DiscordBot (https://discord.com, 1)"  # in the form that Discord asks for
@@ -44,11 +45,11 @@ class Rest:
         platform, _, place = destination.partition(":")
         if not self._tokens.get(platform):
             raise ChatRefused(f"there is no token for {platform or destination!r}")
-        text = card.plain()[: _LIMITS[platform]]
         if platform == "telegram":
-            await self._tell_telegram(place, text, silent=silent)
+            await self._tell_telegram(place, card.plain()[:_TELEGRAM_LIMIT], silent=silent)
         else:
-            await self._tell_discord(place, text, silent=silent)
+            for text in contents(card):
+                await self._tell_discord(place, text, silent=silent)
 
     async def _tell_telegram(self, place: str, text: str, *, silent: bool) -> None:
         chat, _, topic = place.partition("/")

@@ -148,7 +148,7 @@ class Inbox:
         """A no is a note for who tapped, and takes nothing away: somebody else may still answer this question, or he
         himself with its code. A stranger gets nothing but notes."""
         known = query.message is not None and self._is_known(query.from_user.id, query.message.chat.id)
-        noted = card is not None and (not known or _is_refusal(card))
+        noted = card is not None and (not known or card.refused)
         await self._acknowledge(query, card if noted else None)
         if card is not None and not noted:
             await aloud(card)
@@ -221,8 +221,3 @@ def addressed(message: Message, bot: str) -> str | None:
 
 def _author(message: Message | None) -> str | None:
     return message.from_user.username if message and message.from_user else None
-
-
-def _is_refusal(card: Card) -> bool:
-    """As the gate words it: "PAPER refused"."""
-    return card.title.rpartition(" ")[2] == "refused"

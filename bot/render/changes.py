@@ -63,6 +63,13 @@ def value_words(key: str, text: str) -> str:
         return text
 
 
+def range_words(key: str, text: str) -> str:
+    """What may stand there, in percent where the value is: above 0, at most 1 -> above 0%, at most 100%."""
+    if key.rpartition(".")[2] not in _SHARES:
+        return text
+    return re.sub(r"\d+(?:\.\d+)?", lambda number: share(Decimal(number[0])), text)
+
+
 def _whole(changes: Changes, row: tuple[str, str, str]) -> str:
     """What comes or goes as a whole, where this row is a part of it."""
     for place, mark in _WHOLE.items():

@@ -107,15 +107,17 @@ def _detail(decision: Decision, answers: tuple[GateAnswer, ...]) -> tuple[str, .
     return (*theses, tally_line(decision), *(answer_line(a) for a in answers))
 
 
-def _arrow(decision: Decision) -> str:
-    lead = decision.verdict.tally.lead
-    return "·" if lead is Action.WAIT else arrow(Direction(lead.value))
+def _side(decision: Decision) -> str:
+    """▲ BTC long. The verdict's, which a person may have given against the side that leads."""
+    action = decision.verdict.action
+    sign = "·" if action is Action.WAIT else arrow(Direction(action.value))
+    return f"{sign} {name_of(decision.symbol)} {action}{' by hand' if decision.by else ''}"
 
 
 def _trade(decision: Decision, gate: Approved) -> Card:
-    base, action = name_of(decision.symbol), decision.verdict.action
+    sure = "" if decision.by else f", confidence {confidence(decision.verdict.confidence)}"  # of a person nobody knows
     return card(
-        f"{_arrow(decision)} {base} {action}, confidence {confidence(decision.verdict.confidence)}",
+        f"{_side(decision)}{sure}",
         decision.verdict.reason,
         short_votes(decision),
         seen_line(decision.seen),
@@ -129,13 +131,13 @@ def _trade(decision: Decision, gate: Approved) -> Card:
 
 
 def _denied(decision: Decision, gate: Denied) -> Card:
-    base, action = name_of(decision.symbol), decision.verdict.action
     refused = next((a for a in gate.answers if a.rule == gate.rule and not a.passed), None)
     return card(
-        f"{_arrow(decision)} {base} {action} denied: {gate.rule}",
+        f"{_side(decision)} denied: {gate.rule}",
         gate.reason,
-        f"{gate.rule}: {refused.value}, limit {refused.limit}" if refused else "",
-        f"Confidence {confidence(decision.verdict.confidence)}. {short_votes(decision)}",
+        f"{gate.rule}: {refused.value}, limit {refused.limit}" if refused and refused.value not in gate.reason else "",
+        decision.verdict.reason if decision.by else f"Confidence {confidence(decision.verdict.confidence)}",
+        short_votes(decision),
         *shadow_lines(gate),
         detail=_detail(decision, gate.answers),
         buttons=(why_button(decision.id),),

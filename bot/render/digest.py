@@ -38,7 +38,7 @@ def together_card(
     made = card(
         title if len(title) <= room else f"{title[: room - 1].rstrip()}…",
         f"Last: {newest}",
-        *cards[0].body()[:1],
+        *cards[0].body()[:-1][:1],  # the last of them is the market
         *(f"· {other}" for other in others),
         f"and {rest:,} more: {_in_words(kinds)}" if rest else "",
         note,

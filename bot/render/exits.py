@@ -4,7 +4,7 @@
 """
 
 from bot.render.decisions import why_button
-from bot.render.positions import at_stop, held_line
+from bot.render.positions import at_stop, closing_by, held_line
 from bot.render.words import (
     RenderContext,
     Renderer,
@@ -70,7 +70,7 @@ def _moved(position: Position, quote: Quote | None) -> tuple[str, str]:
 def _exiting(event: m.ExitTriggered, _: RenderContext) -> Card:
     position = event.position
     move, mark = _moved(position, event.quote)
-    title = f"{name_of(position.symbol)} {position.direction}{move}: {event.reason}, closing"
+    title = f"{name_of(position.symbol)} {position.direction}{move}: {closing_by(event.reason)}, closing"
     return card(title, event.note, mark, held_line(position))
 
 

@@ -9,6 +9,7 @@ from bot.render.words import card, clock
 from bot.surface import ASK, Button, Card
 from trading.breaker import Level
 from trading.health import Severity
+from trading.model import TradingState
 from trading.playbook import Playbook
 from trading.status import Armed, Capability, DeskStatus
 
@@ -45,7 +46,10 @@ def remedy(line: Capability) -> str:
 def health_word(status: DeskStatus) -> str:
     degraded = sum(c.state is Armed.DEGRADED for c in status.capabilities)
     ill = status.health is not None and status.health.severity is not Severity.NONE
+    halted = status.trading is TradingState.HALTED
     said = (
+        "HALTED" if halted else "",
+        "entries frozen" if status.frozen and not halted else "",
         f"{degraded} degraded" if degraded else "",
         f"breaker {status.breaker.level.name}" if status.breaker.level is not Level.CLOSED else "",
         f"strategy {severity_word(status.health)}" if status.health and ill else "",
@@ -60,7 +64,7 @@ def health_card(status: DeskStatus, journal_size: int, playbook: Playbook, zone:
     degraded, off, armed = (_of(status, state) for state in (Armed.DEGRADED, Armed.OFF, Armed.ARMED))
     return card(
         f"health: {health_word(status)}",
-        state_line(status),
+        state_line(status, zone),
         *(line for c in (*degraded, *off) for line in _not_well(c, status.at, zone)),
         f"Armed: {', '.join(c.name for c in armed)}" if armed else "",
         *breaker_lines(status.breaker, status.at, zone),

@@ -6,11 +6,22 @@ from decimal import Decimal
 from bot.flips import Flip
 from bot.rejudging import NOT_KNOWN, Answered, Basis, Outcome, plain
 from bot.render.decisions import why_button
-from bot.render.words import amount, card, confidence, name_of, share
+from bot.render.paging import carried
+from bot.render.words import amount, card, confidence, counted, name_of, share
 from bot.surface import ASK, Button, Card
 from trading.decision import Decision, Denied, Verdict
 
 _SHOWN = 6  # flips; the others are folded away
+_SCALED = {  # what the record holds as whole numbers, so that it is the same to the last bit
+    "confidence": 1_000_000,
+    "tally confidence": 1_000_000,
+    "tally neutral_weight": 1000,
+    "tally directional_weight": 1000,
+    "tally missing_weight": 1000,
+    "tally long": 1_000_000_000,
+    "tally short": 1_000_000_000,
+    "tally missing": 1_000_000_000,
+}
 
 
 def _head(decision: Decision) -> str:
@@ -44,12 +55,17 @@ def replay_card(decision: Decision, found: Basis, again: Verdict, different: Seq
         f"{decision.id}: {word}",
         f"Then: {_verdict(decision.verdict)}",
         f"Again: {_verdict(again)}" if different else "Judged again from the record alone: nothing is different.",
-        *(f"{name}: {then} -> {now}" for name, then, now in different if name != "reason"),
+        *(f"{name}: {_exact(name, then)} -> {_exact(name, now)}" for name, then, now in different if name != "reason"),
         unlike if different else "",
         _settings(decision, found),
-        f"From {voices} opinions, {len(decision.weights)} weights",
+        f"From {counted(voices, 'opinion')}, {counted(len(decision.weights), 'weight')}",
         buttons=(why_button(decision.id), Button(label="What would flip it", data=f"{ASK}/whatif {decision.id}")),
     )
+
+
+def _exact(name: str, value: str) -> str:
+    """As people read it elsewhere, with every digit."""
+    return plain(Decimal(value) / _SCALED[name]) if name in _SCALED else value
 
 
 # --- under other settings -----------------------------------------------------------------------------------------
@@ -80,9 +96,9 @@ def _outcome(decision: Decision, outcome: Outcome) -> str:
 
 def _answer(answered: Answered) -> str:
     of, word = answered.of, "passed" if answered.passed else "refused"
-    bound = "at most" if of.rule.at_most else "at least"
-    strict = "" if of.rule.border else " and less than that"
-    return f"{of.answer.rule} {word}: {_number(of.value)}, limit {bound} {_number(answered.limit)}{strict}"
+    allowed, strict = ("at most", "below") if of.rule.at_most else ("at least", "above")
+    bound = allowed if of.rule.border else strict
+    return f"{of.answer.rule} {word}: {_number(of.value)}, has to be {bound} {_number(answered.limit)}"
 
 
 def _number(value: Decimal) -> str:
@@ -140,4 +156,4 @@ def _tries(decision: Decision, flips: Iterable[Flip]) -> tuple[Button, ...]:
     """To see the first of them done, where a button can hold it."""
     made = (Button(label=f.what, data=f"{ASK}/whatif {decision.id} {f.what}={f.after}") for f in flips
             if f.before != "missing" and not f.what.endswith("wash_guard"))  # fmt: skip
-    return tuple(b for b in made if len(b.data.encode()) <= 64)[:2]
+    return tuple(b for b in made if carried(b.data))[:2]

@@ -33,7 +33,15 @@ def page_buttons(line: str, page: int, pages: int, *, file: bool = True) -> tupl
         Button(label="Next", data=f"{AGAIN}{line} page={page + 1}") if page < pages else None,
         Button(label="CSV", data=f"{ASK}{line} csv") if file else None,
     )
-    return tuple(b for b in wanted if b and len(b.data.encode()) <= DATA_LIMIT)
+    return tuple(b for b in wanted if b and carried(b.data))
+
+
+def carried(data: str) -> bool:
+    """Whether a button can hold it: half a surrogate pair, that somebody typed, is no text at all."""
+    try:
+        return len(data.encode()) <= DATA_LIMIT
+    except UnicodeEncodeError:
+        return False
 
 
 def page_words(page: int, pages: int) -> str:

@@ -26,7 +26,6 @@ _ADDED = {
 }
 _SHOWN = 10
 _QUESTIONS = 4  # with two buttons each
-_LABEL = 40
 _PEOPLE = Button(label="Users", data="do:/users")
 
 
@@ -76,8 +75,9 @@ def _people_changed(event: m.PeopleChanged, _: RenderContext) -> Card:
         "linked": f"{event.person} has one more account",
         "unlinked": f"{event.person} has one account less",
     }
-    before = f"Before: {event.before}" if event.before else ""
-    after = f"Now: {event.after}" if event.after else ""
+    told = event.what in ("added", "role")  # in the title
+    before = f"Before: {event.before}" if event.before and not told else ""
+    after = f"Now: {event.after}" if event.after and not told else ""
     return card(said.get(event.what, f"{event.person}: {event.what}"), before, after, f"By {event.by}")
 
 
@@ -161,9 +161,13 @@ def _again() -> Button:
 
 def _answers(number: int, question: OpenQuestion) -> tuple[Button, Button]:
     form = f"Type {question.code} to confirm" if question.code else ""
-    yes = f"Confirm {number}: {question.summary}"[:_LABEL]
     return (
-        Button(label=yes, data=f"{CONFIRM}{question.token}", style=Style.SUCCESS, form=form),
+        Button(
+            label=f"Confirm {number}: {question.summary}",
+            data=f"{CONFIRM}{question.token}",
+            style=Style.SUCCESS,
+            form=form,
+        ),
         Button(label=f"Cancel {number}", data=f"{CANCEL}{question.token}"),
     )
 

@@ -22,7 +22,7 @@ from bot.render.words import (
 )
 from bot.surface import AGAIN, ASK, Button, Card
 from trading.exit_plan import StopKind
-from trading.model import Position, Quote
+from trading.model import ExitReason, Position, Quote
 from trading.status import DeskStatus, PositionStatus
 
 UNKNOWN = "not known"
@@ -68,6 +68,11 @@ def at_stop(position: Position) -> str:
     left = position.unrealised(position.protection.stop)
     what = f"at risk {amount(-left)}" if left <= 0 else f"the stop keeps {money(left)}"
     return f"{what} {quote_of(position.symbol)} before fees"
+
+
+def closing_by(reason: ExitReason) -> str:
+    """Why it is being closed; it is not closed yet."""
+    return "by hand" if reason is ExitReason.MANUAL else reason.value
 
 
 # --- what the exits remember --------------------------------------------------------------------------------------
@@ -132,7 +137,7 @@ def _lines(view: PositionStatus, at: datetime) -> tuple[str, ...]:
         *_guards(position, quote),
         f"Protection {position.guard}, open for {span(at - position.opened_at)}",
         _moving(position),
-        f"Closing: {position.closing} {position.closing_note}" if position.closing else "",
+        f"Closing: {closing_by(position.closing)} {position.closing_note}" if position.closing else "",
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
-from bot.render.changes import KEPT, value_words
+from bot.render.changes import KEPT, range_words, value_words
 from bot.render.paging import csv_file, page_buttons, page_of, page_words
 from bot.render.words import card, clock, counted
 from bot.surface import Button, Card
@@ -21,7 +21,7 @@ def _setting(line: SettingLine, today: datetime, zone: tzinfo) -> str:
     """judge.min_confidence: 0.65 (file 0.6; a number above 0 and up to 1), by Ana (telegram:7) 14:05 UTC."""
     value = value_words(line.key, line.value)
     said = [f"file {value_words(line.key, line.default)}"] if line.value != line.default else []
-    said += [line.range] if line.range else []
+    said += [range_words(line.key, line.range)] if line.range else []
     about = f" ({'; '.join(said)})" if said else ""
     return f"{line.key}: {value}{about}" + _changed(line, today, zone)
 
@@ -91,7 +91,7 @@ def set_lines(line: SettingLine | None, key: str, phase: str, held: Iterable[str
     """Range, the file's own value, who is affected. `held`: ids of open positions."""
     open_now = ", ".join(held)
     return (
-        f"Range: {line.range}" if line and line.range else "",
+        f"Range: {range_words(key, line.range)}" if line and line.range else "",
         f"In the file: {value_words(key, line.default)}" if line else "",
         touches(key, phase),
         f"{KEPT}: {open_now}" if open_now else "",

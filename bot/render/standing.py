@@ -95,8 +95,10 @@ def gone_card(
         f"Last well {clock(since, zone=about.zone)}" if ill else f"Last sign of life {clock(since, zone=about.zone)}",
         f"Open then: {counted(len(held), 'position')}" if held else "Nothing was open then.",
         *held,
-        _unguarded(paper) if held else "",
-        "Look at the process and its log, and start it again: it goes on where it was.",
+        _unguarded(paper) if held and not (ill and paper) else "",
+        "It runs: /health says more, and so does its log. Start it again where that does not end by itself."
+        if ill
+        else "Look at the process and its log, and start it again: it goes on where it was.",
     )
     return dressed(made, about)
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from bot.catalogue import Argument, Effect, Entry, actions
 from bot.reach import a_role
-from bot.render.paging import csv_file, page_buttons, page_of, page_words
+from bot.render.paging import carried, csv_file, page_buttons, page_of, page_words
 from bot.render.words import card, clock, counted
 from bot.surface import ASK, Button, Card, File, Role
 from storage.outbox import DeadLetter
@@ -53,13 +53,13 @@ def command_card(entry: Entry, role: Role) -> Card:
         f"Example: {entry.example}",
         f"For {entry.role.name.lower()}s{yours}. It {entry.effect}.",
         *(f"{e.usage}: {e.help}" for e in inner),
-        buttons=(Button(label=entry.example[:40], data=f"{ASK}{entry.example}"),) if _harmless(entry, role) else (),
+        buttons=(Button(label=entry.example, data=f"{ASK}{entry.example}"),) if _harmless(entry, role) else (),
     )
 
 
 def _harmless(entry: Entry, role: Role) -> bool:
     """Its example may be tapped: it only reads, and fits a button."""
-    return entry.effect is Effect.READS and role >= entry.role and len(f"{ASK}{entry.example}".encode()) <= 64
+    return entry.effect is Effect.READS and role >= entry.role and carried(f"{ASK}{entry.example}")
 
 
 def argument_line(argument: Argument) -> str:

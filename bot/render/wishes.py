@@ -65,7 +65,7 @@ def zone_line(at: datetime, zone: tzinfo) -> str:
 
 def _wish_changed(event: m.WishChanged, _: RenderContext) -> Card:
     name = _NAMES.get(event.wish, event.wish)
-    return card(f"{name}: {event.before} -> {event.after}", f"It holds for {event.owner}, by {event.by}")
+    return card(f"{name}: {event.before} -> {event.after}", f"For {event.owner.removeprefix('person:')}, by {event.by}")
 
 
 # --- alerts -------------------------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from bot.pictures import Picture
+from bot.render.paging import carried
 from bot.surface import Button, Card, File, Table
 from trading.model import Direction, Side, base_of
 
 TITLE_LIMIT = 60  # a lock screen shows no more
 LINE_LIMIT = 200
+LABEL_LIMIT = 40  # of a button: two stand side by side
 _MILLION = Decimal(1_000_000)
 _WIDE = Context(prec=100)  # rounding for the eye never fails for want of digits
 _AS_GIVEN = 8  # more decimals than this is an average, not a price from a venue
@@ -162,7 +164,7 @@ def signed(value: float) -> str:
 
 def counted(count: int, what: str) -> str:
     """1 trade, 2 trades."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def quote_of(symbol: str) -> str:
@@ -181,9 +183,12 @@ def _clean(text: str) -> str:
     return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
 
 
-def _cut(title: str) -> str:
-    flat = " ".join(_clean(title).split())
-    return flat if len(flat) <= TITLE_LIMIT else flat[: TITLE_LIMIT - 1].rstrip() + "…"
+def _flat(text: str) -> str:
+    return " ".join(_clean(text).split())
+
+
+def _cut(flat: str, limit: int = TITLE_LIMIT) -> str:
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
 
 
 def _folded(lines: Iterable[str]) -> tuple[str, ...]:
@@ -201,23 +206,36 @@ def card(
     picture: Picture | None = None,
     file: File | None = None,
 ) -> Card:
-    """A card within its limits. Empty lines fall away. A title too long for a lock screen is said in full below."""
-    short = _cut(title)
-    rest = (title,) if short.endswith("…") and not title.endswith("…") else ()
+    """A card within its limits. Empty lines fall away. A title too long for a lock screen is said in full below; a
+    button whose data no chat carries is left out: its command can still be typed."""
+    flat = _flat(title)
+    short = _cut(flat)
     return Card(
         title=short,
-        lines=_folded((*rest, *lines)),
+        lines=_folded((*((flat,) if short != flat else ()), *lines)),
         detail=_folded(detail),
-        buttons=tuple(buttons),
+        buttons=tuple(_labelled(button) for button in buttons if carried(button.data)),
         table=_tidy(table) if table else None,
         picture=picture,
         file=file,
     )
 
 
+def _labelled(button: Button) -> Button:
+    label, form = _cut(_flat(button.label), LABEL_LIMIT) or "-", _flat(button.form)
+    return button if (label, form) == (button.label, button.form) else replace(button, label=label, form=form)
+
+
 def _tidy(table: Table) -> Table:
-    rows = tuple(tuple(" ".join(_clean(cell).split())[:LINE_LIMIT] for cell in row) for row in table.rows)
-    return Table(head=table.head, rows=rows)
+    return Table(head=_row(table.head), rows=tuple(_row(row) for row in table.rows))
+
+
+def _row(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Within one line, where it has to stand in one: then each cell has its share of it."""
+    flat = tuple(_flat(cell) for cell in cells)
+    if len(" · ".join(flat)) <= LINE_LIMIT:
+        return flat
+    return tuple(_cut(cell, LINE_LIMIT // len(flat) - len(" · ")) for cell in flat)
 
 
 def with_line(given: Card, *lines: str) -> Card:
@@ -227,9 +245,15 @@ def with_line(given: Card, *lines: str) -> Card:
 
 def dressed(given: Card, about: RenderContext, at: datetime | None = None) -> Card:
     """The card with its mode in front and its market (and market time) at the end."""
-    worn = given.title.startswith(about.mode)
+    worn = given.title.startswith(f"{about.mode} ")
     title = given.title if worn else f"{about.mode} {given.title}"
+    short = _cut(title)
+    rest = () if short == title or _said_below(given) else (title,)
     foot = about.market if at is None else f"{clock(at, zone=about.zone)} · {about.market}"
-    made = card(title, *given.lines, foot, detail=given.detail, buttons=given.buttons)
     picture = given.picture and replace(given.picture, foot=f"{about.mode} · {about.market}")
-    return replace(made, table=given.table, picture=picture, file=given.file, private=given.private)
+    return replace(given, title=short, lines=_folded((*rest, *given.lines, foot)), picture=picture)
+
+
+def _said_below(given: Card) -> bool:
+    """Its title was cut already, and stands in full in its lines."""
+    return given.title.endswith("…") and _flat(" ".join(given.lines)).startswith(given.title[:-1])

@@ -41,7 +41,7 @@ QUESTION = Card(
     ),
 )
 CODED = Card(title="PAPER flatten?", buttons=(Button(label="Flatten", data="cf:9f9f", form="Type 4821"),))
-REFUSED = Card(title="PAPER refused", lines=("only ann can answer this question",))
+REFUSED = Card(title="PAPER refused", lines=("only ann can answer this question",), refused=True)
 
 
 async def _unused(*_: Any, **__: Any) -> Card:

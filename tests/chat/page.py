@@ -18,7 +18,8 @@ class Bubble:
     buttons: tuple[tuple[tuple[str, str], ...], ...] = ()  # rows of (label, style)
     answers: str = ""  # the first words of the message that it replies to
     picture: bytes = b""
-    note: str = ""  # "edited", "only you can see this"
+    note: str = ""  # "edited", "Only you can see this"
+    hidden: bool = False  # from everybody else there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Head:
     """What stays in sight. `pinned`: the first words of the message that is pinned."""
 
     title: str
-    under: str
+    under: str = ""
     pinned: str = ""
 
 
@@ -64,7 +65,7 @@ _FOLDED = 3  # lines that are seen of what may be unfolded
 _SHEET = """
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; width: {width}px; background: {back}; color: {text};
-  font: 13.5px/1.34 "DejaVu Sans Condensed", "DejaVu Sans", sans-serif; font-stretch: condensed; }}
+  font: 13px/1.32 "DejaVu Sans Condensed", "DejaVu Sans", sans-serif; font-stretch: condensed; }}
 header {{ padding: 10px 14px; background: {bar}; border-bottom: 1px solid #0006; }}
 header b {{ font-size: 16px; }}
 .under, .answers, .note, .mark, blockquote {{ color: {dim}; }}
@@ -74,7 +75,9 @@ header b {{ font-size: 16px; }}
 .row {{ padding: 3px 10px; }}
 .bubble {{ padding: 6px 11px 7px; border-radius: 12px; background: {bot}; white-space: pre-wrap;
   overflow-wrap: anywhere; width: fit-content; max-width: 100%; }}
-.mine {{ margin-left: auto; background: {mine}; }}
+.block {{ width: fit-content; max-width: 96%; }}
+.mine {{ margin-left: auto; }}
+.mine .bubble {{ background: {mine}; }}
 .answers {{ border-left: 2px solid {accent}; padding-left: 8px; margin-bottom: 4px; font-size: 12px;
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }}
 .note {{ font-size: 11.5px; text-align: right; margin-top: 2px; }}
@@ -97,7 +100,8 @@ img {{ max-width: 100%; width: 330px; border-radius: 8px; display: block; }}
 .rows .keys {{ margin-top: 6px; }}
 .rows .key {{ flex: 0 0 auto; border-radius: 5px; }}
 .rows .note {{ text-align: left; }}
-.rows .hidden {{ background: #5865f21f; border-left: 2px solid #5865f2; }}
+.rows .hidden {{ background: #5865f21f; border-left: 2px solid #5865f2; padding-left: 54px; }}
+.rows .hidden .bubble {{ background: none; }}
 .rows .mark {{ padding-left: 44px; }}
 """
 
@@ -107,7 +111,9 @@ def page(head: Head, entries: Iterable[Bubble | Mark], theme: Theme) -> str:
     sheet = _SHEET.format(width=WIDTH, folded=_FOLDED * 1.36, **look)
     body = "".join(_mark(e) if isinstance(e, Mark) else (_row if theme.rows else _bubble)(e) for e in entries)
     pinned = f'<div class="pinned"><i>Pinned message</i>{html.escape(head.pinned)}</div>' if head.pinned else ""
-    top = f'<header><b>{html.escape(head.title)}</b><span class="under">{html.escape(head.under)}</span>{pinned}</header>'
+    top = (
+        f'<header><b>{html.escape(head.title)}</b><span class="under">{html.escape(head.under)}</span>{pinned}</header>'
+    )
     kind = "rows" if theme.rows else "bubbles"
     return f'<!doctype html><meta charset="utf-8"><style>{sheet}</style><body class="{kind}">{top}{body}'
 
@@ -118,16 +124,17 @@ def _mark(mark: Mark) -> str:
 
 def _bubble(bubble: Bubble) -> str:
     """Its keys stand under it, and are as wide as it is."""
-    mine = "" if bubble.by_bot else " mine"
-    inside = f'<div class="bubble{mine}">{_answers(bubble)}{bubble.markup}{_picture(bubble)}{_note(bubble)}</div>'
-    return f'<div class="row"><div style="width:fit-content;max-width:94%{";margin-left:auto" if mine else ""}">{inside}{_keys(bubble)}</div></div>'
+    side = "" if bubble.by_bot else " mine"
+    inside = f"{_answers(bubble)}{bubble.markup}{_picture(bubble)}{_note(bubble)}"
+    block = f'<div class="block{side}"><div class="bubble">{inside}</div>{_keys(bubble)}</div>'
+    return f'<div class="row">{block}</div>'
 
 
 def _row(bubble: Bubble) -> str:
     tag = '<span class="tag">APP</span>' if bubble.by_bot else ""
     face = f'<div class="face">{html.escape(bubble.name[:1])}</div>'
     name = f'<div class="name">{html.escape(bubble.name)}{tag}</div>'
-    hidden = " hidden" if bubble.note.startswith("Only you") else ""
+    hidden = " hidden" if bubble.hidden else ""
     inside = f"{_answers(bubble)}{name}{bubble.markup}{_picture(bubble)}{_keys(bubble)}{_note(bubble)}"
     return f'<div class="row{hidden}">{face}<div class="bubble">{inside}</div></div>'
 

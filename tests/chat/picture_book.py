@@ -1,6 +1,6 @@
 """The pictures of the documents: `python -m tests.chat.picture_book [--chromium PATH]`.
 
-Two transcripts, of Telegram and of Discord, as the fakes of both platforms recorded them while a real desk traded in the
+Transcripts of Telegram and of Discord, as the fakes of both platforms recorded them while a real desk traded in the
 simulated market and people talked to it; and two pictures that the desk draws, of its equity and of a position. Nothing
 in them is invented, and what is left out of a transcript is marked.
 """
@@ -10,11 +10,10 @@ import asyncio
 import io
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -25,29 +24,35 @@ from bot.process import Gavel
 from bot.surface import Request
 from tests.chat.drivers import until
 from tests.chat.page import DISCORD, TELEGRAM, WIDTH, Head, Theme, page
-from tests.chat.reel import Reel, title_of
-from tests.fakes.discord_people import Line as DiscordLine
+from tests.chat.reel import Entry, Reel, title_of
 from tests.chat.stage import ANN, OTTO, Stage, a_process, a_stage
+from tests.fakes.discord_people import Line as DiscordLine
 from trading.status import DeskStatus
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 SEED = 2  # the market that `gavel run` plays
-DAYS = 14
-TALLEST = 1600  # CSS pixels
+DAYS = 3  # of the equity
+LONG = timedelta(minutes=20)  # that a stop has stood where it stands
 _ROOM = 5000  # CSS pixels: more than a page needs
-_COLOURS = 64
+_COLOURS = 240
+_REST = ("passed:",)  # begins the second message of what is too long for one
 
 
 # --- the scene --------------------------------------------------------------------------------------------------------
 
 
-async def transcripts(directory: Path) -> dict[str, tuple[str, Theme]]:
-    """By the name of the picture: the page."""
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    name: str
+    head: Head
+    entries: Sequence[Entry]
+    theme: Theme
+
+
+async def transcripts(directory: Path) -> list[Shot]:
     async with a_stage(directory, seed=SEED) as stage:
         await _before(stage)
-        telegram = await _telegram(stage)
-        discord = await _discord(stage)
-    return {"telegram": (telegram, TELEGRAM), "discord": (discord, DISCORD)}
+        return [await _entry(stage), await _halt(stage), await _channel(stage)]
 
 
 async def _before(stage: Stage) -> None:
@@ -60,47 +65,64 @@ async def _before(stage: Stage) -> None:
         await stage.say(words)
     await stage.slash(ANN, "theme", value="dark")
     for kind in ("order", "desk"):
-        await stage.slash(ANN, "alerts", kind=kind, mode="off")
+        await stage.slash(ANN, "alerts show", kind=kind, mode="off")
+    await stage.process.housekeeping.cards.refresh()
+    await stage.told()
 
 
-async def _telegram(stage: Stage) -> str:
-    """An entry with its reason, a halt, an exit that goes on all the same, and the way back."""
+async def _entry(stage: Stage) -> Shot:
+    """On Telegram: a decision with its reason, what becomes of it in its thread, and two questions about it."""
     api, reel = stage.telegram, Reel()
     reel.skip(api.conversation(ANN))
     await stage.play(_holds)
-    for words in ("/positions", "/why"):
-        await stage.say(words)
+    await stage.pass_by(minutes=3)
+    await stage.say("/positions")
+    await stage.say("/why ETH")
+    reel.take(api.conversation(ANN), but=_REST)
+    return Shot(name="telegram", head=await _head(stage), entries=reel.entries, theme=TELEGRAM)
+
+
+async def _halt(stage: Stage) -> Shot:
+    """On Telegram: a halt at once, an exit that goes on all the same, and the way back, which asks."""
+    api, reel = stage.telegram, Reel()
+    reel.skip(api.conversation(ANN))
+    await stage.pass_by(minutes=7)
     await stage.say("/halt lunch")
-    reel.take(api.conversation(ANN), but=("HALTED by",))
+    reel.take(api.conversation(ANN))
     await stage.play(lambda now: not now.positions)
     await until(lambda: api.enclosed(ANN), "the picture of the trade")
-    reel.take(api.conversation(ANN), but=("bought",))
     await stage.say("/resume")
     reel.take(api.conversation(ANN))
     await stage.tap("Confirm")
     reel.tapped(api.conversation(ANN), "Ann", "Confirm")
+    return Shot(name="telegram-halt", head=await _head(stage), entries=reel.entries, theme=TELEGRAM)
+
+
+async def _head(stage: Stage) -> Head:
     await stage.process.housekeeping.cards.refresh()
-    pinned = next(title_of(line) for line in api.conversation(ANN) if line.pinned)
-    return page(Head(title="Gavel", under="bot", pinned=pinned), reel.entries, TELEGRAM)
+    pinned = next(title_of(line) for line in stage.telegram.conversation(ANN) if line.pinned)
+    return Head(title="Gavel", under="bot", pinned=pinned)
 
 
-async def _discord(stage: Stage) -> str:
-    """A fill in the channel, a question about it, what only one person sees, and the status card."""
+async def _channel(stage: Stage) -> Shot:
+    """On Discord: the status card, a fill in the channel, half of it closed, and a no that one person sees."""
     api, reel = stage.discord, Reel()
 
-    def channel() -> list[DiscordLine]:
+    def seen() -> list[DiscordLine]:
         return api.conversation(reader=OTTO)
 
-    reel.skip(channel())
+    reel.skip(seen())
     await stage.play(_holds)
+    await stage.pass_by(minutes=3)
     await stage.slash(OTTO, "close", position="DOGE", part="50%")
-    reel.take(channel(), but=("confidence",))
+    reel.take(seen(), but=("confidence", *_REST))
     await stage.press(OTTO, "Confirm")
-    reel.tapped(channel(), "Otto", "Confirm")
-    await stage.told()
-    await stage.slash(OTTO, "settings")
-    reel.take(channel())
-    return page(Head(title="# desk", under="slash commands, buttons, threads"), reel.entries, DISCORD)
+    reel.tapped(seen(), "Otto", "Confirm")
+    await stage.slash(OTTO, "set", key="judge.min_confidence", value="0.55")
+    reel.take(seen())
+    await stage.process.housekeeping.cards.refresh()
+    pinned = reel.pinned(seen())
+    return Shot(name="discord", head=Head(title="# desk"), entries=(*pinned, *reel.entries), theme=DISCORD)
 
 
 def _holds(now: DeskStatus) -> bool:
@@ -111,17 +133,24 @@ def _holds(now: DeskStatus) -> bool:
 
 
 async def drawings(directory: Path) -> dict[str, bytes]:
-    """By the name of the picture: the equity of some days, and of all its positions in them the one that went the way of
-    most steps."""
-    found: dict[str, bytes] = {}
+    """By their names: the first position whose stop has stood beyond its entry for a while, and the equity of the first
+    days."""
     async with a_process(directory, seed=SEED) as process:
-        process.desk.book.patience = 32
-        for step in process.market.feed.steps(process.resumed_at):
-            await process.player.play(step)
-            if step.at >= SIM_STARTS + timedelta(days=DAYS):
-                break
-        found["equity"] = await _drawn(process, "/pnl all", dark=False)
-    return found
+        steps = process.market.feed.steps(process.resumed_at)
+        safe: dict[str, datetime] = {}
+        while not (held := _long_safe(process.desk.status(), safe)):
+            await process.player.play(next(steps))
+        position = await _drawn(process, f"/position {held}", dark=True)
+        while process.desk.now() < SIM_STARTS + timedelta(days=DAYS):
+            await process.player.play(next(steps))
+        return {"position": position, "equity": await _drawn(process, "/pnl all", dark=False)}
+
+
+def _long_safe(now: DeskStatus, safe: dict[str, datetime]) -> str:
+    """Its id; "" where there is none. `safe`: since when each was."""
+    held = [view.position for view in now.positions]
+    beyond = [p.id for p in held if (p.protection.stop - p.entry) * p.direction.sign > 0]
+    return next((id for id in beyond if now.at - safe.setdefault(id, now.at) >= LONG), "")
 
 
 async def _drawn(process: Gavel, words: str, *, dark: bool) -> bytes:
@@ -164,19 +193,19 @@ def _cropped(image: Image.Image, back: str) -> Image.Image:
     return image.crop((0, 0, 2 * WIDTH, found[3] + 24))
 
 
-def saved(image: Image.Image, path: Path) -> None:
-    image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
-
-
 async def main(chromium: str, to: Path) -> None:
-    to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        pages = await transcripts(Path(scratch, "scene"))
-    for name, (html, theme) in pages.items():
-        Path(f"/tmp/w4/{name}.html").write_text(html)
-        image = photographed(chromium, html, theme)
-        saved(image, to / f"{name}.png")
-        print(name, image.size, (to / f"{name}.png").stat().st_size)
+        for shot in await transcripts(Path(scratch, "scene")):
+            html = page(shot.head, shot.entries, shot.theme)
+            _keep(photographed(chromium, html, shot.theme), to / f"{shot.name}.png")
+        for name, png in (await drawings(Path(scratch, "desk"))).items():
+            _keep(Image.open(io.BytesIO(png)).convert("RGB"), to / f"{name}.png")
+
+
+def _keep(image: Image.Image, path: Path) -> None:
+    """In few colours: letters need no more."""
+    image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.name}: {image.width} x {image.height}, {path.stat().st_size // 1000} kB")
 
 
 if __name__ == "__main__":
@@ -184,4 +213,5 @@ if __name__ == "__main__":
     parser.add_argument("--chromium", default=shutil.which("chromium") or "chromium")
     parser.add_argument("--to", type=Path, default=PICTURES)
     wanted = parser.parse_args()
+    wanted.to.mkdir(parents=True, exist_ok=True)
     asyncio.run(main(wanted.chromium, wanted.to))

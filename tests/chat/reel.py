@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.chat.page import Bubble, Mark
 from tests.fakes.discord_markup import shown
@@ -42,6 +42,12 @@ class Reel:
         self.entries.append(Mark(text=f"{who} taps {label}, and the answer takes the question's place:"))
         self.entries.append(bubble_of(by_id[self.last], by_id))
 
+    def pinned(self, lines: Sequence[Line]) -> Sequence[Entry]:
+        """What is pinned, as it stands now, and that it was said long before."""
+        by_id = {line.id: line for line in lines}
+        found = [replace(bubble_of(line, by_id), note="Pinned") for line in lines if line.pinned]
+        return (*found, LEFT_OUT) if found else ()
+
 
 def title_of(line: Line) -> str:
     return line.text.partition("\n")[0]
@@ -58,13 +64,19 @@ def bubble_of(line: Line, by_id: dict[int, Line]) -> Bubble:
         answers=title_of(answered) if answered else "",
         picture=line.picture,
         note=_note(line),
+        hidden=_hidden(line),
     )
 
 
+def _hidden(line: Line) -> bool:
+    return isinstance(line, DiscordLine) and line.ephemeral_to is not None
+
+
 def _note(line: Line) -> str:
-    if isinstance(line, DiscordLine) and line.ephemeral_to is not None:
+    """Discord says nothing of an answer that it has let a bot put into its first one's place."""
+    if _hidden(line) and line.by_bot:
         return HIDDEN
-    return "edited" if line.edited and not isinstance(line, DiscordLine) else ""
+    return "edited" if line.edited and isinstance(line, TelegramLine) else ""
 
 
 def _telegram(line: TelegramLine) -> str:

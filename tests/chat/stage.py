@@ -2,14 +2,16 @@
 front of both. Everything keeps the market's time, so that the same scene is the same transcript every time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from bot import bootstrap, markets
+from bot.delivery.ports import Paced
 from bot.library import Library
 from bot.process import Gavel
 from bot.settings import Settings
@@ -46,15 +48,19 @@ class Stage:
             await self.process.player.play(step)
             await self.told()
 
+    async def pass_by(self, *, minutes: int) -> None:
+        until_then = self.wall.now() + timedelta(minutes=minutes)
+        await self.play(lambda _: self.wall.now() >= until_then)
+
     async def told(self) -> None:
-        """Everything has gone, its pictures too, and whatever comes next can go at once."""
-        outbox = self.process.housekeeping.outbox
+        """All words have gone, and whatever comes next can go at once."""
+        outbox = self.process.housekeeping.telling.memory.outbox
         async with asyncio.timeout(60):
-            while set(await outbox.depth()) & set(PLACES):
+            while set(await outbox.depth()) & set(PLACES):  # noqa: ASYNC110 - a table: nothing wakes us
                 await asyncio.sleep(0.005)
             for chat in self.process.chats.running:
-                turn: Callable[[str], Awaitable[None]] = getattr(chat, "await_turn")  # noqa: B009 - not in the port
-                await turn(next(place for place in PLACES if place.startswith(chat.platform)))
+                assert isinstance(chat, Paced)
+                await chat.await_turn(next(place for place in PLACES if place.startswith(chat.platform)))
 
     # --- people -----------------------------------------------------------------------------------------------------
 

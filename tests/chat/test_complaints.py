@@ -58,7 +58,8 @@ from tests.desks import a_series, two_markets
 from tests.fakes import discord_api
 from tests.fakes.discord_store import GUILD
 from tests.fakes.telegram_api import TOKEN, Flood
-from tests.surface_examples import AT, a_fill, a_trade, an_order, events, story
+from tests.risk_examples import AT
+from tests.surface_examples import a_fill, a_trade, an_order, events, story
 from tests.surfaces import staged
 from trading.clock import SystemClock
 from trading.messages import ClosePosition, Halt, OrderFilled, SetPhase, SumPeriod, VenueLost
@@ -136,7 +137,7 @@ async def test_02_in_a_group_nobody_has_listed_a_stranger_gets_nothing(tmp_path:
 @pytest.mark.parametrize("platform", ["telegram", "discord"])
 async def test_02_an_empty_list_of_users_is_nobody(tmp_path: Path, platform: str) -> None:
     """An empty list meant everybody. Here it means nobody: the chat is not started, and /health says why."""
-    tokens = {"TELEGRAM_BOT_TOKEN": TOKEN} if platform == "telegram" else {"DISCORD_BOT_TOKEN": "a.b.c"}
+    tokens: dict[str, Any] = {"TELEGRAM_BOT_TOKEN": TOKEN} if platform == "telegram" else {"DISCORD_BOT_TOKEN": "a.b.c"}
     settings = Settings(_env_file=None, DISCORD_GUILD_ID=1, **tokens)
     async with a_house_of(tmp_path) as house:
         people = await Directory.open(Register(house.database, house.wall))  # the environment names nobody

@@ -12,7 +12,7 @@ from bot.delivery import REPEAT, Delivery
 from bot.render.words import RenderContext
 from bot.surface import Card, ChatDown, ChatRefused
 from storage.database import Database
-from storage.outbox import Outbox, Outgoing
+from storage.outbox import Lane, Outbox, Outgoing, Route
 from tests.chat.posts import (
     OTHER,
     PHONE,
@@ -24,6 +24,7 @@ from tests.chat.posts import (
     Phone,
     Post,
     Terminal,
+    Told,
     a_post,
     note,
     risk,
@@ -397,3 +398,26 @@ async def test_a_chat_that_was_just_told_something_or_is_down_is_not_claimed(des
         assert not delivery.claims(PHONE)  # one at a time
     assert not delivery.claims(PHONE)
     assert phone.titles() == ["first", "second"]
+
+
+@pytest.mark.parametrize("stops", [(1, 2, 3), (0, 0, 5), (4, 1, 1)])
+async def test_stopped_and_started_amid_many_alerts_each_is_told_once_in_order(
+    desk: Post, stops: tuple[int, ...]
+) -> None:
+    """A platform that takes some, then a stop as by SIGTERM, and the next process."""
+    desk.routes = lambda _: [Route(destination=PHONE, lane=Lane.FILL)]
+    told: list[Told] = []
+    expected = [f"n{n}" for n in range(12)]
+    for number, taken in enumerate(stops):
+        phone = PacedPhone()
+        async with running(desk.delivery(phone, grace=timedelta(milliseconds=20))):
+            await desk.tell(*map(note, expected[4 * number : 4 * number + 4]))
+            phone.let(taken)
+            await until(lambda phone=phone, taken=taken: len(phone.told) == taken)  # type: ignore[misc]
+        told += phone.told
+    last = Phone()
+    assert await desk.delivery(last).drain(SOON) == 0
+    told += last.told
+    assert [each.card.title for each in told] == expected
+    assert not any(REPEAT in each.card.lines for each in told)
+    assert len({each.key for each in told}) == 12

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bot.pictures import EquityPicture
 from bot.surface import Button, Card, File, Identity, Role, Style
-from tests.chat.discord_stage import ANN, CODED, EVE, OTTO, QUESTION, REFUSED, VERA, World, a_world
+from tests.chat.discord_stage import ANN, CODED, EVE, OTTO, QUESTION, QUICK, REFUSED, VERA, World, a_world
 from tests.fakes.discord_api import DESK, DiscordApi, Message, until
 
 PICTURE = EquityPicture(title="Equity", at=(), equity=())
@@ -83,7 +84,7 @@ async def test_who_sees_an_answer_in_the_channel(world: World, who: int, command
 
 async def test_a_refusal_that_nobody_saw_coming_is_for_who_asked_alone(world: World) -> None:
     await world.up()
-    world.desk.answers["/close BTC"] = Card(title="PAPER refused", lines=("nothing is open in BTC",))
+    world.desk.answers["/close BTC"] = Card(title="PAPER refused", lines=("nothing is open in BTC",), refused=True)
     done = world.api.person(OTTO).slash("close", position="BTC")
     await until(lambda: done.followups and done.original and done.original.deleted)
     assert world.api.texts(reader=ANN) == []
@@ -415,6 +416,16 @@ async def test_an_answer_is_tried_again_while_discord_stumbles(world: World) -> 
     done = world.api.person(ANN).slash("positions")
     await done.over()
     assert world.api.texts() == ["PAPER answer to /positions"]
+
+
+async def test_an_answer_that_stumbles_for_too_long_goes_another_way() -> None:
+    impatient = replace(QUICK, call=timedelta(seconds=0.2), token=timedelta(seconds=0.1))
+    async with DiscordApi() as api, a_world(api, timing=impatient) as world:
+        await world.up()
+        api.fail("PATCH", "@original", 503, "upstream", times=99)
+        api.person(ANN).slash("positions")
+        await until(lambda: api.texts() == ["PAPER answer to /positions"])
+        assert api.made("POST", f"/channels/{DESK}/messages")
 
 
 async def test_a_fault_in_a_button_does_not_cost_the_words(world: World) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from bot.chats.discord_post import DiscordPost
 from bot.chats.discord_sender import REPEAT, Sender
 from bot.chats.pace import Limit, Limits
 from bot.pictures import EquityPicture
@@ -275,22 +274,3 @@ async def test_rest_that_is_down_is_down_and_comes_back(world: World) -> None:
     world.api.down = False
     await send(world)
     assert world.api.texts() == [CARD.plain()]
-
-
-# --- one message from a process of its own ----------------------------------------------------------------------------
-
-
-async def test_one_message_is_posted_without_a_gateway(world: World) -> None:
-    for to in (DESTINATION, f"discord:@{ANN}"):
-        post = DiscordPost(token=TOKEN, destination=to, api_base=world.api.base)
-        assert await post.send(CARD, key="gone") == await post.send(CARD, key="gone")
-        await post.close()
-    assert world.api.texts() == world.api.texts(world.api.person(ANN).private) == [CARD.plain()]
-    assert world.api.gateway.connections == 0
-
-
-def test_a_post_to_nowhere_or_elsewhere_is_refused_at_once() -> None:
-    with pytest.raises(ChatRefused):
-        DiscordPost(token=TOKEN, destination="discord:somewhere")
-    with pytest.raises(BadSettings, match="DISCORD_API_BASE"):
-        DiscordPost(token=TOKEN, destination=DESTINATION, api_base="https://example.org/api")

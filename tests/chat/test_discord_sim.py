@@ -165,7 +165,7 @@ async def test_pages_are_turned_in_place() -> None:
 
 async def test_a_refusal_is_taken_aside() -> None:
     async with a_stage() as stage:
-        stage.desk.answers["/positions"] = Card(title="PAPER refused", lines=("not now",))
+        stage.desk.answers["/positions"] = Card(title="PAPER refused", lines=("not now",), refused=True)
         result = await stage.vera.slash(stage.channel, "positions")
         assert result.response is None
         assert [(m.content, m.ephemeral) for m in result.followups] == [("**PAPER refused**\nnot now", True)]

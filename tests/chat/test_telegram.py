@@ -330,6 +330,19 @@ async def test_an_answer_goes_before_alerts_that_wait_for_their_turn() -> None:
         assert [t for t in api.texts(ANN) if t.startswith("n")] == ["n0", "n1", "n2", "n3"]
 
 
+async def test_an_answer_waits_for_the_pause_that_an_alert_was_told_of(world: World) -> None:
+    await world.up()
+    world.api.hold(ANN, 1)
+    with pytest.raises(ChatDown):
+        await world.send(Card(title="alert"))
+    world.api.person(ANN).type("/status")
+    world.api.person(BOB).type("/status")
+    await until(lambda: world.api.texts(BOB) == ["answer to /status"])
+    assert world.api.texts(ANN) == []
+    await until(lambda: world.api.texts(ANN) == ["answer to /status"])
+    assert world.api.too_early == 0
+
+
 # --- trouble -------------------------------------------------------------------------------------------------------
 
 

@@ -112,7 +112,7 @@ async def test_silence_after_a_tap_changes_nothing(world: World) -> None:
 
 async def test_a_colleague_may_turn_a_card_if_the_desk_lets_him(world: World) -> None:
     """Else he gets a note, and hers stays."""
-    world.desk.answers["re:/trades page=2"] = Card(title="PAPER refused", lines=("/audit is for admins",))
+    world.desk.answers["re:/trades page=2"] = Card(title="PAPER refused", lines=("/audit is for admins",), refused=True)
     message = await show(world, PAGE, chat=GROUP)
     query = world.api.person(BOB).tap(message, "Older")
     await until(lambda: world.api.answered(query))
@@ -142,7 +142,7 @@ async def test_a_card_for_all_is_turned_by_whoever_has_a_role_there(world: World
 async def test_a_tap_of_somebody_else_takes_no_question_away(world: World) -> None:
     """The desk decides whether a tap counts; where it does not, who tapped gets a note."""
     question = await show(world, CONFIRM, chat=GROUP)
-    world.desk.answers |= {"cf:1a2b": Card(title="PAPER refused", lines=("only Ann can answer this",))}
+    world.desk.answers |= {"cf:1a2b": Card(title="PAPER refused", lines=("only Ann can answer this",), refused=True)}
     for id in (BOB, STRANGER):
         query = world.api.person(id).tap(question, "Yes")
         await until(lambda query=query: world.api.answered(query))
@@ -158,7 +158,9 @@ async def test_a_tap_of_somebody_else_takes_no_question_away(world: World) -> No
 async def test_a_question_for_a_second_person_gives_way_to_his_answer(world: World) -> None:
     await world.send(CONFIRM, to=GROUP)
     (question,) = world.api.inbox(GROUP)
-    world.desk.answers |= {"cf:1a2b": Card(title="PAPER refused", lines=("a second person has to answer this",))}
+    world.desk.answers |= {
+        "cf:1a2b": Card(title="PAPER refused", lines=("a second person has to answer this",), refused=True)
+    }
     query = world.api.person(ANN).tap(question, "Yes")
     await until(lambda: world.api.answered(query))
     assert question.keyboard
@@ -172,13 +174,15 @@ async def test_a_silent_answer_to_somebody_else_leaves_the_buttons(world: World)
     world.desk.answers |= {"cf:1a2b": None}
     query = world.api.person(BOB).tap(question, "Yes")
     await until(lambda: world.api.answered(query))
+    world.api.person(BOB).type("/status", chat=GROUP)
+    await until(lambda: "answer to /status" in world.api.texts(GROUP))
     assert question.keyboard
 
 
 async def test_a_no_that_is_final_takes_the_place_of_the_question(world: World) -> None:
     """Its owner has used it up, and the desk would not do it."""
     question = await show(world, CONFIRM)
-    world.desk.answers |= {"cf:1a2b": Card(title="PAPER refused", lines=("the desk is halted already",))}
+    world.desk.answers |= {"cf:1a2b": Card(title="PAPER refused", lines=("the desk is halted already",), refused=True)}
     world.api.person(ANN).tap(question, "Yes")
     await until(lambda: question.text == "PAPER refused\nthe desk is halted already")
     assert not question.keyboard
@@ -192,7 +196,9 @@ async def test_while_nobody_is_obeyed_a_question_stays() -> None:
         async with aiohttp.ClientSession() as rival:
             await rival.post(f"{world.api.url}{TOKEN}/getUpdates", data={"timeout": 0})
         await until(lambda: world.telegram.distrust)
-        world.desk.answers |= {"cf:1a2b": Card(title="PAPER refused", lines=("another process reads this",))}
+        world.desk.answers |= {
+            "cf:1a2b": Card(title="PAPER refused", lines=("another process reads this",), refused=True)
+        }
         query = world.api.person(ANN).tap(question, "Yes")
         await until(lambda: world.api.answered(query))
         assert world.api.person(ANN).notes == ["PAPER refused\nanother process reads this"]
@@ -205,9 +211,18 @@ async def test_a_question_that_came_from_a_tap_in_a_group_knows_its_owner(world:
     world.api.person(BOB).tap(world.api.inbox(GROUP)[0], "Close")
     await until(lambda: len(world.api.inbox(GROUP)) == 2)
     question = world.api.inbox(GROUP)[1]
+    world.desk.answers["cf:1a2b"] = Card(title="PAPER refused", lines=("it is closed already",), refused=True)
     world.api.person(BOB).tap(question, "Yes")
-    await until(lambda: question.text == "closed")
+    await until(lambda: question.text == "PAPER refused\nit is closed already")
     assert world.api.person(BOB).notes == []
+
+
+async def test_a_question_that_cannot_be_replaced_is_answered_under_it(world: World) -> None:
+    question = await show(world, CONFIRM, chat=GROUP)
+    question.too_old = True
+    world.api.person(ANN).tap(question, "Yes")
+    await until(lambda: len(world.api.inbox(GROUP)) == 2)
+    assert world.api.inbox(GROUP)[1].reply_to is question
 
 
 async def test_after_a_restart_a_question_is_still_answered_in_its_place(world: World) -> None:
@@ -222,7 +237,7 @@ async def test_after_a_restart_a_question_is_still_answered_in_its_place(world: 
 
 async def test_a_note_is_cut_to_what_telegram_shows(world: World) -> None:
     question = await show(world, CONFIRM, chat=GROUP)
-    world.desk.answers["cf:1a2b"] = Card(title="refused", lines=("😀" * 300,))
+    world.desk.answers["cf:1a2b"] = Card(title="refused", lines=("😀" * 300,), refused=True)
     query = world.api.person(BOB).tap(question, "Yes")
     await until(lambda: world.api.answered(query))
     assert world.api.person(BOB).notes == ["refused\n" + "😀" * 96]
@@ -241,7 +256,7 @@ async def test_a_button_that_wants_a_word_leaves_its_question_standing(world: Wo
     """Telegram has no form: the code comes as a message."""
     question = await show(world, CODED)
     world.desk.answers |= {
-        "cf:9f": Card(title="PAPER refused", lines=("that is not the code",)),
+        "cf:9f": Card(title="PAPER refused", lines=("that is not the code",), refused=True),
         "4821": Card(title="flat"),
     }
     ann = world.api.person(ANN)
@@ -253,6 +268,12 @@ async def test_a_button_that_wants_a_word_leaves_its_question_standing(world: Wo
     ann.type("4821")
     await until(lambda: "flat" in world.api.texts(ANN))
     assert world.desk.requests[-1].text == "4821"
+
+
+async def test_a_button_that_wants_a_word_gives_way_where_the_desk_wants_none(world: World) -> None:
+    question = await show(world, CODED)
+    world.api.person(ANN).tap(question, "Confirm")
+    await until(lambda: question.text == "answer to cf:9f")
 
 
 async def test_in_a_group_a_code_counts_where_it_replies_to_the_bot(world: World) -> None:

@@ -74,11 +74,13 @@ async def test_pictures_are_as_dark_as_their_place(world: World) -> None:
 
 
 async def test_a_repetition_under_the_same_key_encloses_nothing_twice(world: World) -> None:
+    card = Card(title="P&L", picture=EQUITY, file=CSV)
     for _ in range(3):
-        await world.send(PNL)
-    await world.send(PNL, key="other")
-    await until(lambda: len(world.api.enclosed(ANN)) == 2)
-    assert len(world.painter.drawn) == 2
+        await world.send(card)
+    await world.send(card, key="other")
+    await world.telegram.close()  # waits for them
+    sent = [said.photo or said.document for said in world.api.conversation(ANN) if not said.text]
+    assert sorted(sent) == ["equity.png", "equity.png", "trades.csv", "trades.csv"]
 
 
 # --- faults --------------------------------------------------------------------------------------------------------

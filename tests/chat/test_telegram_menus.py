@@ -61,6 +61,15 @@ async def test_a_menu_that_could_not_be_sent_is_sent_later(world: World) -> None
     await until(lambda: offered(world, BOB) == LINES[Role.OPERATOR])
 
 
+async def test_who_has_blocked_the_bot_costs_nobody_else_his_menu(world: World) -> None:
+    world.api.person(ANN).block()
+    await world.up()
+    await until(lambda: offered(world, BOB) == LINES[Role.OPERATOR])
+    world.api.person(ANN).unblock()
+    world.telegram.refresh_menus()
+    await until(lambda: offered(world, ANN) == LINES[Role.ADMIN])
+
+
 async def test_who_was_never_met_gets_his_menu_when_he_writes(world: World) -> None:
     newcomer = 99
     world.desk.roles[newcomer] = Role.VIEWER

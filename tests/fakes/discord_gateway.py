@@ -28,6 +28,7 @@ class GatewayEnd:
         self._after = after
         self.url = ""
         self.identified = 0
+        self.identified_at: list[float] = []  # by the event loop's time
         self.resumed = 0
         self.connections = 0
         self.heard: list[int] = []  # op codes, in their order
@@ -119,6 +120,7 @@ class GatewayEnd:
 
     def _identify(self, asked: Json) -> None:
         self.identified += 1
+        self.identified_at.append(asyncio.get_running_loop().time())
         if asked["intents"] != GUILDS_ONLY:
             self.drop(4014)
             return

@@ -72,6 +72,8 @@ class Methods(Store):
         ids = [int(scope[name]) for name in wanted]
         if ids and ids[0] not in self._people and ids[0] not in self.groups:
             raise Refusal(400, "Bad Request: chat not found")
+        if ids and ids[0] in self.blocked:
+            raise Refusal(403, "Forbidden: bot was blocked by the user")
         return (scope["type"], *ids)
 
     def _send_message(self, params: Params) -> Any:

@@ -55,7 +55,7 @@ look_again = true
 
 def environment(**extra: str) -> dict[str, str]:
     """This process's own, without anything that Gavel reads."""
-    bare = {k: v for k, v in os.environ.items() if not k.startswith(("GAVEL_", "TELEGRAM_"))}
+    bare = {k: v for k, v in os.environ.items() if not k.startswith(("GAVEL_", "TELEGRAM_", "DISCORD_"))}
     return bare | {"PYTHONUNBUFFERED": "1", "TERM": "xterm"} | extra
 
 

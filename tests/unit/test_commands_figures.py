@@ -148,7 +148,7 @@ ANSWERS = (
     ("/personas", "FLOW: 100% of 1 right (21% to 100%)"),
     ("/personas 7d", "WHALE: never took a side"),
     ("/whatif last", "judge.min_confidence 0.6 -> 0.747408"),
-    ("/replay", "confidence: 712345 -> 747407"),
+    ("/replay", "confidence: 0.712345 -> 0.747407"),
     ("/replay", "Not the settings of then: those were ab12cd34ef56"),
 )
 
@@ -493,7 +493,7 @@ async def test_a_limit_that_would_have_let_it_pass(stage: Stage) -> None:
     assert "Rules behind position count were not asked" in found.plain()
     tried = await stage.card(button=button(found, "limits.max_positions"))
     assert tried.title == "PAPER btc-yyyyyyyy: denied -> long, gate not known"
-    assert "position count passed: 5, limit at most 6 and less than that" in tried.lines
+    assert "position count passed: 5, has to be below 6" in tried.lines
     assert "denied all the same" in (await stage.card("/whatif last max_positions=4")).title
 
 

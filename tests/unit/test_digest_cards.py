@@ -95,7 +95,7 @@ def test_whatever_is_summed_up_fits_a_phone(titles: list[str], rest: int) -> Non
     made = together_card(cards, len(cards) + rest, {"DecisionMade": len(cards) + rest}, about=ABOUT)
     assert len(made.title) <= TITLE_LIMIT
     assert all(len(line) <= LINE_LIMIT for line in made.lines)
-    assert f"{len(cards) + rest} alert" in made.title
+    assert f"{len(cards) + rest:,} alert" in made.title
 
 
 @pytest.mark.parametrize(

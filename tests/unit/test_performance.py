@@ -6,7 +6,7 @@ from decimal import Decimal as D
 from functools import reduce
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.render.figures import performance_json, render_summary
@@ -116,6 +116,7 @@ def walk(nets: Sequence[D]) -> list[Stretch]:
     for n, net in enumerate(nets):
         equity += net
         points.append(at_once(equity, START + timedelta(hours=n)))
+    assert all(point.low >= 0 for point in points)
     return points
 
 
@@ -131,6 +132,7 @@ def step_by_step(points: Sequence[Stretch]) -> Drawdown | None:
     return deepest
 
 
+@settings(max_examples=300)
 @given(steps, st.integers(1, 14), st.integers(1, 14))
 def test_stretches_can_be_cut_anywhere_and_joined(nets: list[D], one: int, other: int) -> None:
     points = walk(nets)

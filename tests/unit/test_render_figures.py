@@ -1,180 +1,19 @@
-"""Cards of what the desk holds, has earned and has decided, word for word; and within a phone's limits."""
+"""Results keep within a phone's limits whatever they are, and the figures themselves."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal as D
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.flips import flips
-from bot.rejudging import basis, differences, judged
-from bot.render.insight import flips_card, replay_card, whatif_card
-from bot.render.positions import chart_card, position_card, positions_card
-from bot.render.results import group_card, group_file, personas_card, pnl_card, scores
-from bot.render.trades import trade_card
-from bot.render.views import (
-    Page,
-    balance_card,
-    decisions_card,
-    decisions_file,
-    status_card,
-    trades_card,
-    trades_file,
-)
-from bot.render.words import LINE_LIMIT, TITLE_LIMIT, card
-from bot.results import GROUPS, NOTHING, WINDOWS, Record, Results, grouped, period, returns, scoreboard, since
+from bot.render.results import group_card, personas_card, pnl_card, scores
+from bot.render.words import LINE_LIMIT, TITLE_LIMIT
+from bot.results import GROUPS, WINDOWS, Record, grouped, period, returns, scoreboard, since
 from bot.surface import Card
-from storage.queries import DecisionLine
 from storage.tallies import Curve, Point, Tally
-from tests import surface_examples as examples
-from tests.goldens import as_text, check_golden
-from trading.decision import Decision
-from trading.judge import judge
-from trading.model import ExitReason, Leg, OrderKind, OrderStatus, TradingState
-from trading.performance import Drawdown
-from trading.playbook import SizingMethod, load
-from trading.status import PositionStatus
-
-AT, DAY = examples.AT, timedelta(days=1)
-BERLIN = ZoneInfo("Europe/Berlin")
-BY_CONFIDENCE = SizingMethod.CONFIDENCE
-BOOK = load("desk")
-
-# --- what is shown -------------------------------------------------------------------------------------------------
-
-
-def tally(key: str = "", trades: int = 3, wins: int = 2, won: str = "120.5", lost: str = "-40.25") -> Tally:
-    return Tally(
-        key=key, trades=trades, wins=wins, gross=D("84.15"), fees=D("3.6"), funding=D("-0.3"), won=D(won), lost=D(lost),
-        r=D("2.4"),
-    )  # fmt: skip
-
-
-def a_curve(days: int) -> Curve:
-    points = tuple(
-        Point(day=(AT + n * DAY).date(), equity=10_000 + D(n * 37 % 101), low=10_000 + D(n * 37 % 101) - 5)
-        for n in range(days)
-    )
-    fall = Drawdown(fraction=D("0.0093"), peak=D(10_100), low=D(10_006), since=AT, until=AT + DAY)
-    return Curve(points=points, fall=fall, start=D(10_000))
-
-
-def results(days: int = 30, **changes: object) -> Results:
-    made = Results(
-        window="30d",
-        total=tally(trades=41, wins=25),
-        pairs=(tally("BTC"), tally("ETH", won="3", lost="-18")),
-        curve=a_curve(days),
-        now=AT + (days - 1) * DAY,
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
-
-
-NO_TRADE = Results(window="today", total=NOTHING, pairs=(), curve=Curve(points=(), fall=None, start=D(10_000)), now=AT)
-PERSONAS = (
-    tally("flow with", 30, 20), tally("flow against", 10, 3), tally("sigma with", 4, 1),
-    tally("sigma neutral", 30, 20), tally("whale abstained", 40, 24), tally("unknown", 2, 1),
-)  # fmt: skip
-TABLE = [
-    tally("BTC", 30),
-    tally("ETH", won="3", lost="-18"),
-    *(tally(f"A{n:02}", won="0", lost=f"-{n}") for n in range(20)),
-]
-
-
-def waited() -> Decision:
-    """As the judge makes it: the whale, whose vote weighs most, is missing."""
-    weights = {"flow": 1500, "technical": 1000, "whale": 2000}
-    made = replace(examples.a_decision("wait"), weights=weights, playbook_hash=BOOK.hash)
-    return replace(made, verdict=judge(made.opinions, weights, BOOK.judge))
-
-
-def lines(n: int) -> list[DecisionLine]:
-    outcomes = ("long", "denied", "wait")
-    return [
-        DecisionLine(
-            id=f"btc-{k:08}", symbol=examples.BTC, at=AT - k * DAY / 4, outcome=outcomes[k % 3], action="long",
-            confidence=712_345,
-        )
-        for k in range(n)
-    ]  # fmt: skip
-
-
-def orders() -> tuple:  # type: ignore[type-arg]
-    entry = examples.an_order(status=OrderStatus.FILLED, filled=D("0.0124"))
-    stop = examples.an_order(
-        Leg.STOP, client_id="gv-aaaa-s0", kind=OrderKind.STOP, trigger=D("62605.2"), status=OrderStatus.CANCELLED
-    )
-    return entry, stop
-
-
-def moving() -> PositionStatus:
-    return PositionStatus(position=examples.a_moving_position(), quote=examples.a_quote("64900.0"), rules=())
-
-
-HALTED = replace(
-    examples.a_status(), trading=TradingState.HALTED, halted_by="Ana (telegram:7)", halt_reason="news", halted_at=AT,
-    equity=None, unrealised=None, day_pnl=None,
-)  # fmt: skip
-WAITED = waited()
-THEN = basis(WAITED, [BOOK])
-OTHER = basis(examples.a_decision(), [BOOK])
-AGAIN = judge(examples.a_decision().opinions, examples.a_decision().weights, BOOK.judge)
-FILLS = (examples.a_fill(), examples.a_fill(id="f2", client_id="x", side="sell", price=D("67421.0")))
-
-CARDS: dict[str, Card] = {
-    "status": status_card(examples.a_status(), BY_CONFIDENCE, slots=5),
-    "status_halted": status_card(HALTED, BY_CONFIDENCE, slots=5, zone=BERLIN),
-    "status_held_back": status_card(examples.a_held_back_status(), BY_CONFIDENCE),
-    "positions": positions_card(examples.a_status(), "Entries allowed"),
-    "positions_moved": positions_card(examples.a_held_back_status(), "Entries allowed"),
-    "position": position_card(examples.a_status().positions[0], examples.a_status().at, BERLIN),
-    "position_moved": position_card(examples.a_held_back_status().positions[0], AT),
-    "position_moving": position_card(moving(), AT),
-    "position_chart": chart_card(moving(), None),
-    "balance": balance_card(examples.a_status()),
-    "pnl": pnl_card(results(), unrealised="Unrealised +8.55 in 1 position open", sizing=("Size now: by kelly",)),
-    "pnl_few_days": pnl_card(results(19, pairs=(tally("BTC"),)), unrealised="", zone=BERLIN),
-    "pnl_nothing": pnl_card(NO_TRADE, unrealised=""),
-    "pnl_pair": group_card(grouped(TABLE, "pair"), "30d", "pair", net=D("62.25"), page=1),
-    "pnl_pair_2": group_card(grouped(TABLE, "pair"), "30d", "pair", net=D("62.25"), page=2),
-    "pnl_persona": group_card(grouped(PERSONAS, "persona"), "all", "persona", net=D("80.25"), page=1),
-    "pnl_none": group_card((), "7d", "exit", net=D(0), page=1),
-    "pnl_file": card("as a file", file=group_file(grouped(PERSONAS, "persona"), "all", "persona")),
-    "personas": personas_card(scoreboard(PERSONAS), "all", unknown=2),
-    "personas_none": personas_card((), "today", unknown=0),
-    "trades": trades_card([examples.a_trade()], AT),
-    "trades_page": trades_card([examples.a_trade()] * 2, AT, Page(line="/trades 2", number=3, more=True, zone=BERLIN)),
-    "trades_none": trades_card([], AT),
-    "trades_file": trades_file([examples.a_trade()]),
-    "trade": trade_card(examples.a_trade(), orders=orders(), fills=FILLS, at=AT),
-    "trade_shadowy": trade_card(examples.a_trade(note="", reason=ExitReason.MANUAL), orders=(), fills=(), at=AT),
-    "decisions": decisions_card(lines(4), AT, Page(line="/decisions BTC", more=True)),
-    "decisions_none": decisions_card([], AT),
-    "decisions_no_page": decisions_card([], AT, Page(line="/decisions", number=7)),
-    "decisions_file": decisions_file(lines(2)),
-    "replay": replay_card(WAITED, THEN, WAITED.verdict, ()),
-    "replay_other": replay_card(
-        examples.a_decision(), OTHER, AGAIN, differences(examples.a_decision().verdict, AGAIN)
-    ),
-    "flips": flips_card(WAITED, THEN, flips(WAITED, THEN), judged=WAITED.verdict),
-    "flips_other": flips_card(examples.a_decision("denied"), OTHER, (), judged=AGAIN),
-    "whatif": whatif_card(WAITED, THEN, judged(WAITED, THEN, {"panel.whale.weight": "0.2"})),
-    "whatif_same": whatif_card(WAITED, THEN, judged(WAITED, THEN, {"judge.drag": "0.25"})),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CARDS)
-def test_card_is_worded_as_agreed(name: str) -> None:
-    check_golden(f"card_{name}", as_text(CARDS[name]).replace(BOOK.hash, "0123456789ab"))
-
-
-@pytest.mark.parametrize("name", CARDS)
-def test_cards_are_within_the_limits(name: str) -> None:
-    within(CARDS[name])
+from tests.cards_of_figures import DAY, PERSONAS, results, tally
+from tests.risk_examples import AT
 
 
 def within(made: Card) -> None:

@@ -173,7 +173,7 @@ def assert_curve(curve: Curve, history: Sequence[tuple[Trade, Decision | None]],
     for trade in recent:
         equity += trade.net
         day = trade.closed_at.date()
-        ends[day], lows[day] = equity, min(lows.get(day, equity), equity)
+        ends[day], lows[day] = equity, max(D(0), min(lows.get(day, equity), equity))
     assert [(p.day, p.equity, p.low) for p in curve.points] == [(day, ends[day], lows[day]) for day in ends]
 
 

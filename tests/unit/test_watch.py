@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.chats.discord_text import contents
 from bot.chats.rest import Rest
 from bot.heartbeat import Signs, write_signs
 from bot.surface import Card, ChatDown, ChatRefused
@@ -220,7 +221,7 @@ async def test_discord_gets_the_words_and_nobody_is_pinged(
     await rest.close()
     assert [path.removeprefix("/api/v10/") for path, *_ in discord.posts] == paths
     _, said, authorization = discord.posts[-1]
-    assert said == {"content": CARD.plain(), "allowed_mentions": {"parse": []}}
+    assert said == {"content": contents(CARD)[0], "allowed_mentions": {"parse": []}}
     assert authorization == f"Bot {DISCORD_TOKEN}"
     if len(paths) > 1:
         assert discord.posts[0][1] == {"recipient_id": "9"}
