@@ -68,6 +68,7 @@ class Telling:
             farewell=lambda place: unpinned_card(self.wall.now(), self.dressed_for(place)),
             pins=self.memory.pins,
             wall=self.wall,
+            patience=_SOON - timedelta(seconds=1),  # the next round comes then, and must not find this one
         )
 
     def _wants_card(self, place: str) -> bool:

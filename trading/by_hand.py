@@ -54,11 +54,11 @@ class ByHand:
         if part == position.quantity:
             await self.execution.close(position, ExitReason.MANUAL, note, quote)
             rest = "" if command.part == 1 else " What would be left is less than the smallest order."
-            return f"Closing {what} {position.quantity:f} at market.{rest}"
+            return f"Closing {what} {position.quantity:,f} at market.{rest}"
         if self.execution.reducing(position):
             raise Misuse(f"A part of {position.id} is being closed already. Ask again in a moment.")
         await self.execution.take(position, part, note, quote)
-        return f"Closing {part:f} of {what} {position.quantity:f} at market."
+        return f"Closing {part:,f} of {what} {position.quantity:,f} at market."
 
     def _part(self, position: Position, part: Decimal) -> Decimal:
         """What to close, on the step of the instrument: all of it where too little would be left."""
@@ -68,7 +68,7 @@ class ByHand:
             return position.quantity
         if wanted < instrument.min_quantity:
             least = instrument.min_quantity
-            raise Misuse(f"That would be {wanted:f} of {position.quantity:f}; the smallest order is {least:f}.")
+            raise Misuse(f"That would be {wanted:,f} of {position.quantity:,f}; the smallest order is {least:,f}.")
         return wanted
 
     def _open(self, id: PositionId) -> Position:
@@ -88,11 +88,13 @@ def as_shown(quoted: Quoted, position: Position, quote: Quote | None, limits: Li
     """Raises Misuse where a person would get something else than he said yes to."""
     base = base_of(position.symbol)
     if quoted.quantity is not None and quoted.quantity != position.quantity:
-        raise Misuse(f"{base} was {quoted.quantity:f} when it was shown, and is {position.quantity:f} now. Ask again.")
+        raise Misuse(
+            f"{base} was {quoted.quantity:,f} when it was shown, and is {position.quantity:,f} now. Ask again."
+        )
     if quote is None:
         raise Misuse(f"There is no fresh price of {base}. Ask again when there is.")
     if quoted.moved(quote.mark) > limits.max_requote:
         raise Misuse(
-            f"{base} was at {quoted.mark:f} when it was shown, and is at {quote.mark.normalize():f} now: "
+            f"{base} was at {quoted.mark:,f} when it was shown, and is at {quote.mark.normalize():,f} now: "
             f"{quoted.moved(quote.mark):.3%}, more than {limits.max_requote:.3%}. Ask again."
         )

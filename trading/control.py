@@ -229,7 +229,7 @@ class Control:
 def _closing(positions: Sequence[Position]) -> str:
     if not positions:
         return "Nothing is open."
-    what = ", ".join(f"{base_of(p.symbol)} {p.direction.value} {p.quantity:f}" for p in positions)
+    what = ", ".join(f"{base_of(p.symbol)} {p.direction.value} {p.quantity:,f}" for p in positions)
     return f"Closing {len(positions)} {'position' if len(positions) == 1 else 'positions'} at market: {what}."
 
 

@@ -123,7 +123,7 @@ class Sender:
         """
         if key in self._done:
             return self._done[key]
-        answers = int(last) if (last := reply_to.rpartition(",")[2]).isdecimal() else None
+        answers = int(first_part) if (first_part := reply_to.partition(",")[0]).isdecimal() else None
         to = target(destination)
         errand = self._begun.setdefault(key, _Errand(key=key, to=to, silent=silent, first=first, reply_to=answers))
         parts = contents(card, limit=_ROOM)

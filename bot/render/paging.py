@@ -56,7 +56,12 @@ def csv_file(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
     table = csv.writer(written)
     table.writerow(head)
     table.writerows([_cell(value) for value in row] for row in rows)
-    return File(name=name, content=written.getvalue().encode())
+    return File(name=name, content=encoded(written.getvalue()))
+
+
+def encoded(text: str) -> bytes:
+    """Half a surrogate pair becomes a question mark: a file is not refused for it."""
+    return text.encode(errors="replace")
 
 
 def _cell(value: object) -> str:

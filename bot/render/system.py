@@ -6,7 +6,7 @@ from itertools import groupby
 
 from bot.catalogue import Argument, Effect, Entry, actions
 from bot.reach import a_role
-from bot.render.paging import carried, csv_file, page_buttons, page_of, page_words
+from bot.render.paging import carried, csv_file, encoded, page_buttons, page_of, page_words
 from bot.render.words import card, clock, counted
 from bot.surface import ASK, Button, Card, File, Role
 from storage.outbox import DeadLetter
@@ -84,7 +84,7 @@ def logs_card(lines: Sequence[str]) -> Card:
         return card("the log is empty")
     shown = _newest(lines)
     cut = len(shown) < len(lines)
-    whole = File(name="gavel.log", content=("\n".join(lines) + "\n").encode()) if cut else None
+    whole = File(name="gavel.log", content=encoded("\n".join(lines) + "\n")) if cut else None
     return card(
         f"log: the last {counted(len(lines), 'line')}" if len(lines) > 1 else "log: the last line",
         f"Here the newest {len(shown)}, all of them in the file" if cut else "",

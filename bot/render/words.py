@@ -208,7 +208,7 @@ def card(
 ) -> Card:
     """A card within its limits. Empty lines fall away. A title too long for a lock screen is said in full below; a
     button whose data no chat carries is left out: its command can still be typed."""
-    flat = _flat(title)
+    flat = _flat(title) or "-"
     short = _cut(flat)
     return Card(
         title=short,

@@ -184,7 +184,7 @@ async def a_second_poller_is_seen(bot: Bot, person: Person) -> None:
     await bot.until(lambda: [c for c in bot.telegram.made("getUpdates") if c.code == 409], "a conflict")
     person.type("/health")
     await bot.hear(person, "Commands from here are refused: another process reads this bot's messages")
-    await bot.hear(person, "telegram: another process reads this bot's messages")
+    await bot.hear(person, "TELEGRAM IN TROUBLE\nanother process reads this bot's messages")
     assert "another process reads this bot's messages" in bot.log()
     person.type("/halt two of us")
     await bot.until(lambda: read(bot.data).of(TradingHalted)[-1].reason == "two of us", "the halt")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from bot.gate import COMMANDS  # from here it is filled
 from tests.process import program, proofs
 from tests.process.records import read
 from trading.messages import CommandRun, OrderIntended, TradingHalted, TradingResumed
@@ -65,7 +66,7 @@ def test_a_person_at_a_terminal_rules_the_desk(place: Path) -> None:
         first.type("/status\r")
         first.see("active, equity [0-9,.]+, day")
         first.type("/help\r")
-        first.see("24 commands")
+        first.see(f"{sum(' ' not in path for path in COMMANDS)} commands for an admin")
         first.see("/positions: ")
         first.type("/pos")
         first.see("/positions")  # the menu of what may follow

@@ -242,7 +242,7 @@ async def test_a_close_near_the_price_that_was_shown_is_carried_out(mark: str) -
 @pytest.mark.parametrize(
     ("quoted", "said"),
     [
-        ({"mark": "60302"}, "BTC was at 60302 when it was shown, and is at 60000 now: 0.501%, more than 0.500%"),
+        ({"mark": "60302"}, "BTC was at 60,302 when it was shown, and is at 60,000 now: 0.501%, more than 0.500%"),
         ({"mark": "59000"}, "1.695%, more than 0.500%. Ask again."),
         ({"mark": "60000", "quantity": "0.2"}, "BTC was 0.2 when it was shown, and is 0.133 now. Ask again."),
     ],
