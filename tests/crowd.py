@@ -33,6 +33,7 @@ _PLACE = {
     ("discord", "elsewhere"): "discord:56",
 }
 ROOMS = ("telegram:-1001", "discord:#55")
+_LISTED = ("telegram:-1001", "discord:55")
 
 # What each command may change of the world, by the beginnings of its keys. What is not here changes nothing.
 _SETTINGS = ("settings version", "setting ", "phase", "playbook")
@@ -210,6 +211,9 @@ class Crowd:
     # --- the judge --------------------------------------------------------------------------------------------------
 
     def _judge(self, request: Request, grant: Grant | None, card: Card | None) -> None:
+        if request.who.id == IDS["eve"]:
+            watches = grant is not None and grant.role is Role.VIEWER and not request.private
+            assert grant is None or (watches and chat_of(request.place) in _LISTED), grant
         if grant is None:
             assert card in (None, PRIVATE), f"{request}: {card}"
             return

@@ -9,7 +9,7 @@ from bot.commands.lookup import position_named
 from bot.reach import Context
 from bot.render.orders import enter_lines, flatten_lines
 from bot.render.positions import close_lines
-from bot.render.views import held_back, state_line
+from bot.render.views import DecisionLine, held_back, state_line
 from bot.render.words import card, counted, name_of, share
 from bot.surface import Button, Card, Role
 from trading.errors import Misuse
@@ -100,9 +100,11 @@ async def enter(context: Context, pair: Symbol, side: str) -> Card:
     direction = Direction(side)
     if context.confirmed:
         wanted = EnterPair(symbol=pair, direction=direction, by=context.by, quoted=context.quoted)
-        return card(f"{base} {direction} by hand", await context.desk.obey(wanted), buttons=(_POSITIONS,))
+        done, made = await context.desk.obey(wanted), await _last_decision(context, pair)
+        denied = made is not None and made.outcome == "denied"
+        return card(f"{base} {direction} {'not entered' if denied else 'by hand'}", done, buttons=(_POSITIONS,))
     quote = context.desk.market(pair).quote
-    last = next(iter(await context.records.decisions(1, symbol=pair)), None)
+    last = await _last_decision(context, pair)
     return await context.ask(
         f"/enter {base} {direction}",
         f"enter {base} {direction}?",
@@ -110,3 +112,7 @@ async def enter(context: Context, pair: Symbol, side: str) -> Card:
         f"All the same: {held_back(now)}" if held_back(now) else state_line(now),
         quoted=Quoted(mark=quote.mark),
     )
+
+
+async def _last_decision(context: Context, pair: Symbol) -> DecisionLine | None:
+    return next(iter(await context.records.decisions(1, symbol=pair)), None)

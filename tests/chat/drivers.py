@@ -285,4 +285,3 @@ async def on_console(house: House, directory: Path) -> AsyncIterator[OnConsole]:
     finally:
         for seat in driver.seats.values():
             seat.console.close()
-

@@ -14,7 +14,6 @@ from bot.pictures import EquityPicture
 from bot.surface import Button, Card, ChatDown, ChatRefused, File
 from tests.chat.discord_stage import ANN, FAST, OTTO, QUESTION, VERA, World, a_discord, a_world
 from tests.fakes.discord_api import DESK, TOKEN, DiscordApi, Rates, until
-from trading.errors import BadSettings
 
 FILLS = 77_001
 DESTINATION = f"discord:{DESK}"

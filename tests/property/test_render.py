@@ -10,6 +10,7 @@ from bot.render import words
 from bot.render.alerts import render_event
 from bot.render.words import RenderContext
 from bot.surface import Card
+from tests.arrival import arrives
 from tests.strategies import events
 from trading.decision import Approved, Decision, Denied, Plan
 from trading.messages import (
@@ -56,9 +57,9 @@ def test_every_alert_keeps_within_the_limits_and_wears_mode_and_market(event: Ev
     card = render_event(event, RenderContext())
     if card is not None:
         within_limits(card)
-        assert card.title.startswith("PAPER ")
         assert card.lines[-1].endswith("simulated market")
         assert "-0.00 " not in card.plain()
+        arrives(card)
 
 
 @slow
@@ -69,8 +70,26 @@ def test_explanations_keep_within_the_limits(event: Event, question: str) -> Non
         within_limits(explain.ask(question, event.decision, [event]))
 
 
+def seen(text: str) -> str:
+    """Without what is shown as a space."""
+    return "".join("".join(" " if unsafe(c) else c for c in text).split())
+
+
+titles = st.one_of(st.text(max_size=300), st.text(" …ab", max_size=90))
+
+
+@given(titles, st.lists(st.text(max_size=40), max_size=3), st.sampled_from(["PAPER", "LIVE", "GAVEL"]))
+def test_no_word_of_a_title_is_lost_whatever_it_wears(title: str, lines: list[str], mode: str) -> None:
+    made = words.card(title, *lines)
+    worn = words.dressed(made, RenderContext(mode=mode))
+    for shown in (made, worn):
+        within_limits(shown)
+        assert seen(title) in seen(shown.title) or seen(title) in seen("".join(shown.lines))
+    assert worn.title.startswith(f"{mode} ")
+    assert worn.lines[-1] == "simulated market"
+
+
 @given(st.text(max_size=900))
 def test_no_word_of_a_line_is_lost(text: str) -> None:
     shown = words.card("title", text).lines
-    kept = "".join(" " if unsafe(c) else c for c in text)
-    assert "".join("".join(shown).split()) == "".join(kept.split())
+    assert "".join("".join(shown).split()) == seen(text)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.arming import NOT_ARMED, PERSONAS, armed
-from bot.memory import LastRun, bases_of, goes_on_with, last_run
 from bot.library import Library
 from bot.markets import simulated
+from bot.memory import LastRun, bases_of, goes_on_with, last_run
 from tests.builders import a_playbook
 from tests.desks import a_house
 from trading.errors import BadPlaybook

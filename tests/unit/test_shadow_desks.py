@@ -12,8 +12,8 @@ import pytest
 
 from bot import markets
 from bot.bootstrap import Wanted, assembled
-from bot.memory import bases_of, last_run
 from bot.library import Library
+from bot.memory import bases_of, last_run
 from bot.process import Gavel
 from bot.settings import Settings
 from bot.shadows import MOST, compared
