@@ -19,7 +19,7 @@ from bot.render.digest import (
     together_card,
     unworded_card,
 )
-from bot.render.words import RenderContext, with_line
+from bot.render.words import RenderContext, dressed, with_line
 from bot.surface import Card
 from storage.mail import Outgoing, Together
 from trading.messages import Event, PeriodSummed, TradeClosed
@@ -94,7 +94,7 @@ class Words:
             return self.render(event, about)
         except Exception as error:
             log.exception("%s could not be worded", type(event).__name__)
-            return unworded_card(event, error)
+            return dressed(unworded_card(event, error), about, event.at)
 
 
 class Pictures:

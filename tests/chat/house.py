@@ -113,7 +113,7 @@ async def a_house_of(directory: Path) -> AsyncIterator[House]:
     people = await Directory.open(Register(database, wall), telegram=ann, discord=ann)
     await _settle_people(people)
     wishes = await Wishes.open(WishList(database, wall))
-    routing = Routing(["console:main", f"telegram:{IDS['ann']}"])
+    routing = Routing(["console:main", f"telegram:{IDS['ann']}"], wishes=wishes, owner=people.owner)
     journal = SqlJournal(database, route=routing, wall=wall)
     playbook = a_house(phases=PHASES, title="A house for tests")
     bench = await a_desk(*two_markets(BARS), journal=journal, playbook=playbook)

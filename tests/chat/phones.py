@@ -244,7 +244,6 @@ def _move_in(made: Phones, *, discord: bool, telegram: Mapping[str, Any]) -> Non
     house = made.house
     house.service = Recorder(Surface(tools(house), trouble=made.chats.distrust))
     house.routing.remove("console:main")
-    house.routing._wishes, house.routing._owner = house.wishes, house.directory.owner
     for name, id in IDS.items():
         made.telegram_api.person(int(id), name.capitalize())
         made.discord_api.person(int(id), name.capitalize())

@@ -321,7 +321,7 @@ async def test_05_noise_the_same_error_is_told_less_and_less_often(tmp_path: Pat
 
 async def test_06_wide_tables_on_phones(tmp_path: Path) -> None:
     """ "Really hard to read, I don't read it." Here no card has a monospaced block, its first line is within 60
-    characters, and a table's row is a line or two of words; where the server knows native tables it sends those."""
+    characters, and a table's row is a line of words that are not padded into columns."""
     async with a_house_of(tmp_path) as house, phones(house) as out:
         position = await house.bench.enter()
         await house.bench.desk.obey(ClosePosition(position_id=position.id, by="a test"))
@@ -329,9 +329,11 @@ async def test_06_wide_tables_on_phones(tmp_path: Path) -> None:
         await house.bench.enter(ETH)
         for entry in [e for e in COMMANDS.values() if e.effect is Effect.READS]:
             await out.say(entry.example)
+        await out.say("/pnl all by pair")
         cards = [card for _, card in house.service.said if card is not None]
         cards += [card for event in events().values() if (card := render_event(event, RenderContext()))]
         assert len(cards) > 80
+        assert any(card.table for card in cards)
         for card in cards:
             assert len(card.title) <= 60, card.title
             marked = "".join(m.html for m in messages(card)) + "".join(contents(card))
@@ -553,7 +555,6 @@ async def test_12_accidents_with_exit_buttons(tmp_path: Path) -> None:
     async with a_house_of(tmp_path) as house, phones(house) as out:
         await house.bench.enter()
         await house.bench.enter(ETH)
-        await out.say("/position BTC")
         question = await out.tap(await out.say("/position BTC"), "Close")
         assert re.search(r"close BTC long\?\n.*0.133.*\n.*Mark 60,000.0", question.text)
         assert len(house.bench.desk.book.positions) == 2, "a tap on Close only asks"
@@ -684,18 +685,18 @@ async def test_15_pause_semantics(tmp_path: Path) -> None:
 
 
 class Dying(Outbox):
-    """Of a process that ends when the fill was sent, and before it could say so."""
+    """Of a process that ends when the fill was sent, and before it could say so. `shown`: the chat's messages."""
 
-    over = False
+    def __init__(self, house: House) -> None:
+        super().__init__(house.database, house.wall)
+        self.shown: Callable[[], list[str]] = list
+        self.over = False
 
     async def sent_all(self, references: Mapping[int, str]) -> None:
         if not self.over and any("Filled" in text for text in self.shown()):
             self.over = True
             await asyncio.Event().wait()
         await super().sent_all(references)
-
-    def shown(self) -> list[str]:
-        raise NotImplementedError
 
 
 @pytest.mark.parametrize("platform", ["telegram", "discord"])
@@ -704,14 +705,14 @@ async def test_16_duplicates_and_order(tmp_path: Path, platform: str) -> None:
     between the request and its answer: Discord knows the message again, on Telegram the second one says what it is."""
     on_discord = platform == "discord"
     async with a_house_of(tmp_path) as house:
-        dying = Dying(house.database, house.wall)
+        dying = Dying(house)
         async with phones(house, discord=on_discord, outbox=dying) as first:
             house.routing.remove(PHONE if on_discord else CHANNEL)
 
             def texts() -> list[str]:
                 return first.discord_api.texts() if on_discord else first.telegram_api.texts(ANN)
 
-            dying.shown = texts  # type: ignore[method-assign]
+            dying.shown = texts
             await house.bench.enter()
             await until(lambda: dying.over, "the end")
             await first.die()

@@ -195,7 +195,7 @@ async def test_an_alert_is_not_lost_to_a_fault_in_its_wording(desk: Post) -> Non
     phone = Phone()
     await desk.tell(risk("margin"))
     assert await desk.delivery(phone, render=broken).drain(SOON) == 0
-    assert phone.titles() == ["TradingHalted (not worded: KeyError('price'))"]
+    assert phone.titles() == ["PAPER TradingHalted (not worded: KeyError('price'))"]
     assert "margin" in phone.told[0].card.detail[0]
 
 
