@@ -24,6 +24,8 @@ ONE = re.sub(r"(break_even|partials|trailing) = .*\n", "", ONE)
 # And a position that stays while people ask for it.
 LASTING = re.sub(r"(take_profit|stop_loss|early_loss) = .*", r"\1 = 0.05", ONE).replace('"30m"', '"24h"')
 
+SECRETS = (TOKEN.partition(":")[2], DISCORD_TOKEN.rpartition(".")[2])  # the parts that nobody could guess
+
 
 class Bot:
     """One process after the other, and where they live. Without `discord` it is armed with Telegram alone."""
@@ -121,5 +123,4 @@ class Bot:
         """Which of the files, all outputs among them, hold what must be kept secret."""
         files = [path for path in self.place.rglob("*") if path.is_file()]
         assert {"err.txt", "out.txt", "gavel.db", "paper.db", "console.jsonl", "heartbeat"} <= {f.name for f in files}
-        secrets = [TOKEN.partition(":")[2].encode(), DISCORD_TOKEN.rpartition(".")[2].encode()]
-        return [path.name for path in files if any(secret in path.read_bytes() for secret in secrets)]
+        return [path.name for path in files if any(secret.encode() in path.read_bytes() for secret in SECRETS)]

@@ -4,9 +4,10 @@ import asyncio
 import re
 import signal
 import sqlite3
+import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,7 @@ from tests.fakes.discord_api import DESK, DiscordApi, Interaction
 from tests.fakes.discord_api import Message as Post
 from tests.fakes.telegram_api import TOKEN, Message, TelegramApi
 from tests.process import program, proofs
-from tests.process.bots import LASTING, ONE, Bot
+from tests.process.bots import LASTING, ONE, SECRETS, Bot
 from tests.process.records import CONSOLE, read
 from trading.messages import OrderFilled, TradingHalted, TradingResumed
 
@@ -167,11 +168,11 @@ async def test_both_in_trouble_nothing_is_lost_or_told_twice(bot: Bot, seconds: 
     assert 0.7 < pace(bot, since=began, until=ended) / speed < 1.4, "the desk minds no chat"
     left = bot.rows(f"SELECT id FROM outbox WHERE destination = '{PHONE}' AND state <> 'sent'")
     assert len(left) > 3
-    assert bot.rows("SELECT count(*) FROM outbox WHERE state = 'sending'") == [(0,)]
+    assert bot.rows("SELECT count(*) FROM outbox WHERE state = 'sending'") == [(0,)], "a wait is no attempt"
     grow_old(bot)
     bot.telegram.held.clear()
     async with life(bot, QUICK, speed=speed):
-        await bot.until(lambda: unsent(bot) == 0, "what was to be said before the stop")
+        await bot.until(lambda: unsent(bot, PHONE) == 0, "what was to be said before the stop")
     assert proofs.faults(read(bot.data), stopped=True) == []
     assert bot.said(ann, "late: queued")
     assert bot.said(ann, r"\d+ alerts, last: (.*\n)+late: the first of them was queued")
@@ -188,6 +189,7 @@ async def mail_is_held_up(bot: Bot) -> None:
     for wish, value in (("theme", "dark"), ("timezone", "Europe/Berlin"), ("theme", "light"), ("quiet", "22-07")):
         await on_discord(bot, wish, value=value)
     await bot.until(lambda: [c for c in bot.telegram.made("sendMessage") if c.code == 429], "a 429")
+    await bot.until(lambda: unsent(bot, ROOM) == 0, "Discord's pace")
 
 
 def grow_old(bot: Bot) -> None:
@@ -198,8 +200,8 @@ def grow_old(bot: Bot) -> None:
             database.execute("UPDATE outbox SET queued_at = ? WHERE id = ?", (f"{before[:-6]}Z", id))
 
 
-def unsent(bot: Bot) -> object:
-    return bot.rows("SELECT count(*) FROM outbox WHERE state <> 'sent'")[0][0]
+def unsent(bot: Bot, place: str) -> object:
+    return bot.rows(f"SELECT count(*) FROM outbox WHERE destination = '{place}' AND state <> 'sent'")[0][0]
 
 
 def everything_is_told_once_and_in_order(bot: Bot) -> None:
@@ -232,42 +234,62 @@ def answers_in(bot: Bot, place: str) -> set[int]:
 
 async def test_a_watch_beside_it_tells_both_phones_that_the_desk_is_gone(bot: Bot) -> None:
     ann = bot.telegram.person(ANN)
-    settings = bot.settings((ANN,), (ANN_THERE,))
     async with life(bot, LASTING, speed=60) as desk:
         await bot.hear(ann, "protected")
         await bot.until(lambda: read_signs(bot.data / "heartbeat"), "a sign of life")
-        once = ("watch", "--once", "--data-dir", bot.data)
-        looked = await asyncio.to_thread(program.run, *once, cwd=bot.place, **settings)
-        assert (looked.returncode, looked.stdout) == (0, "")
-        watch = program.start("watch", "--older", f"{OLDER}s", "--data-dir", bot.data, cwd=bot.place, **settings)
-        desk.kill()
-    try:
-        gone = await bot.hear(ann, "THE DESK IS GONE, silent for")
-        await bot.until(lambda: posts(bot, "THE DESK IS GONE, silent for"), "the alarm on Discord")
-        last = read_signs(bot.data / "heartbeat")
-        assert last is not None
-        assert 0 <= by_the_wall(gone.at) - last.at.timestamp() - OLDER <= LOOKS + program.STOPS_WITHIN
-        assert re.search(r"BTC (long|short) [\d.]+ @ .*, stop .*, target ", gone.text), "what it left open"
-        assert not gone.silent
-        async with life(bot, LASTING, speed=60):
-            await bot.hear(ann, "the desk is back after")
-            await bot.until(lambda: posts(bot, "the desk is back after"), "its return on Discord")
-            watch.send_signal(signal.SIGTERM)
-            await bot.until(lambda: watch.poll() is not None, "the watch's end")
-        assert watch.returncode == 0
-    finally:
-        watch.kill()
-        watch.wait()
+        assert await looked_once(bot) == 0
+        with watching(bot) as watch:
+            desk.kill()
+            desk.wait()
+            await it_is_gone(bot)
+            async with life(bot, LASTING, speed=60):
+                await bot.hear(ann, "the desk is back after")
+                await bot.until(lambda: posts(bot, "the desk is back after"), "its return on Discord")
+                watch.send_signal(signal.SIGTERM)
+                await bot.until(lambda: watch.poll() is not None, "the watch's end")
+            assert watch.returncode == 0
     for words in ("THE DESK IS GONE", "the desk is back"):
         assert len(bot.said(ann, words)) == len(posts(bot, words)) == 1
     assert proofs.faults(read(bot.data), stopped=True) == []
     assert bot.holds_a_token() == []
 
 
+async def looked_once(bot: Bot) -> int:
+    """While the desk lives there is nothing to say."""
+    args = ("watch", "--once", "--data-dir", bot.data)
+    done = await asyncio.to_thread(program.run, *args, cwd=bot.place, **bot.settings((ANN,), (ANN_THERE,)))
+    assert done.stdout == ""
+    assert not any(secret in done.stderr for secret in SECRETS)
+    return done.returncode
+
+
+@contextmanager
+def watching(bot: Bot) -> Iterator[subprocess.Popen[str]]:
+    args = ("watch", "--older", f"{OLDER}s", "--data-dir", bot.data)
+    watch = program.start(*args, cwd=bot.place, **bot.settings((ANN,), (ANN_THERE,)))
+    try:
+        yield watch
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+async def it_is_gone(bot: Bot) -> None:
+    """Told once it is older than the watch was asked to allow, with what was left open."""
+    here = await bot.hear(bot.telegram.person(ANN), "THE DESK IS GONE, silent for")
+    await bot.until(lambda: posts(bot, "THE DESK IS GONE, silent for"), "the alarm on Discord")
+    [there], last = posts(bot, "THE DESK IS GONE, silent for"), read_signs(bot.data / "heartbeat")
+    assert last is not None
+    for at in (here.at, there.at):
+        assert 0 <= by_the_wall(at) - last.at.timestamp() - OLDER <= LOOKS + program.STOPS_WITHIN
+    assert re.search(r"BTC (long|short) [\d.]+ @ .*, stop .*, target ", here.text)
+    assert not (here.silent or there.silent)
+
+
 # --- what is done and seen ----------------------------------------------------------------------------------------
 
 
-def life(bot: Bot, playbook: str, *, speed: int = SPEED):  # type: ignore[no-untyped-def]
+def life(bot: Bot, playbook: str, *, speed: int = SPEED) -> AbstractAsyncContextManager[subprocess.Popen[str]]:
     return bot.life(playbook, speed=speed, users=(ANN,), discord_users=(ANN_THERE,))
 
 
