@@ -72,7 +72,7 @@ class StatusCards:
         except GavelError as error:
             log.warning("the status cards cannot be read: %s", error)
             return
-        for destination in {*pins, *self._destinations()} - self._busy.keys():
+        for destination in sorted({*pins, *self._destinations()} - self._busy.keys()):
             task = asyncio.create_task(self._look(destination, pins), name=f"status card {destination}")
             self._busy[destination] = task
             task.add_done_callback(lambda _, there=destination: self._busy.pop(there, None))  # type: ignore[misc]
