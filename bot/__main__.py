@@ -19,6 +19,8 @@ from bot.cli.journal import export, verify
 from bot.cli.options import STOPPED, Span, Speed, guarded
 from bot.cli.options import settings as read_settings
 from bot.cli.playbooks import playbook
+from bot.cli.replay import replay
+from bot.cli.train import train_whales
 from bot.cli.watch import watch
 from bot.version import VERSION
 from trading import playbook as playbooks
@@ -57,7 +59,7 @@ def demo(history: Path | None, playbook_name: str | None, **options: Any) -> Non
     _start(Wanted(history=history, playbook=playbook_name, demo=True, **options))
 
 
-for each in (verify, export, playbook, watch):
+for each in (verify, export, replay, playbook, watch, train_whales):
     gavel.add_command(each)
 
 
@@ -193,8 +195,7 @@ def _log_to_stderr(settings: Any) -> Any:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     tail = LogTail()
     logging.getLogger().addHandler(tail)
-    secrets = (settings.telegram_token, settings.discord_token, settings.heartbeat_url)
-    redaction.install([secret for secret in secrets if secret is not None])
+    redaction.install(settings.secrets)
     return tail
 
 

@@ -27,6 +27,7 @@ from bot.settings import Settings
 from bot.shadows import Shadows
 from bot.talking import Chats, armed, teller
 from bot.version import VERSION
+from bot.voices import Voices
 from trading.clock import SystemClock
 from trading.desk import Desk
 from trading.errors import BadRecord
@@ -63,7 +64,9 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
         memory = await Memory.open(directory, settings, wall, inline=hurried)
         opened.push_async_callback(memory.database.close)
         _same_market(memory, market, directory)
-        builder = Builder(market, wanted.library)
+        voices = await Voices.open(settings, ledger=memory.ledger, cache=memory.chain, real=market.real, wall=wall)
+        opened.push_async_callback(voices.close)
+        builder = Builder(market, wanted.library, voices)
         built = await builder.build(
             "gavel",
             directory,
@@ -79,7 +82,8 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
         steps = _Steps([wanted.progress])
         player = _player(built, market, shadows, speed=wanted.speed, progress=steps)
         chats, studio = Chats(), Studio(directory / "fonts")
-        tools = _tools(memory, _front(built, shadows, chats), wanted)
+        voices.follow(desk)
+        tools = _tools(memory, _front(built, shadows, chats), wanted, voices)
         surface = Surface(tools, trouble=chats.distrust)
         armed(chats, settings, surface, wall, artist=studio, tell=teller(desk))
         memory.people.followers.append(chats.refresh_menus)
@@ -95,7 +99,7 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
         )
         url = settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else ""
         bar = wanted.playbook.schedule.bar / wanted.speed if wanted.speed else timedelta()
-        house = Housekeeping.of(telling, directory, url=url, bar=bar)
+        house = Housekeeping.of(telling, directory, url=url, bar=bar, models=voices.watch.check)
         steps.followers.append(lambda _: house.heartbeat.stepped())
         if not hurried:  # at full speed the wall job is enough, and delivers in batches
             memory.journal.mail.append(house.delivery.hear)
@@ -172,7 +176,7 @@ def _front(built: Built, shadows: Shadows, chats: Chats) -> Front:
     return Front(desk, chats=chats.states, shadows=shadows, viewing=viewing)
 
 
-def _tools(memory: Memory, front: Front, wanted: Wanted) -> Tools:
+def _tools(memory: Memory, front: Front, wanted: Wanted, voices: Voices) -> Tools:
     return Tools(
         desk=front,
         records=memory.records,
@@ -185,6 +189,7 @@ def _tools(memory: Memory, front: Front, wanted: Wanted) -> Tools:
         routing=memory.routing,
         library=wanted.library,
         log=wanted.log,
+        voices=voices,
         about=RenderContext(mode=Desk.mode, market=wanted.market.feed.source),
         version=VERSION,
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from bot.arming import armed
+from bot.arming import Voices, armed
 from bot.library import Library
 from bot.markets import Market
 from bot.player import GROUP, Track
@@ -20,9 +20,9 @@ from trading.errors import Misuse
 from trading.market.feed import Feed
 from trading.market.view import View
 from trading.model import Symbol
-from trading.personas.panel import Persona
 from trading.playbook import Playbook
 from trading.ports import Journal, Remembered
+from trading.running import Panel
 from trading.venues.paper import PaperVenue
 
 ACCOUNT = "paper.db"
@@ -43,9 +43,10 @@ class Built:
 class Builder:
     """Builds desks on one market, with playbooks from one library."""
 
-    def __init__(self, market: Market, library: Library) -> None:
+    def __init__(self, market: Market, library: Library, voices: Voices) -> None:
         self.market = market
         self.library = library
+        self.voices = voices
 
     async def build(
         self,
@@ -85,8 +86,8 @@ class Builder:
         schedule = _schedule(desk, feed)
         return Built(desk=desk, view=view, venue=venue, clock=clock, schedule=schedule, resumed_at=resumed_at)
 
-    def _arm(self, playbook: Playbook) -> tuple[dict[str, Persona], dict[str, str]]:
-        return armed(playbook, self.market.lacks, self.market.ballots)
+    def _arm(self, playbook: Playbook) -> Panel:
+        return armed(playbook, self.market.lacks, self.voices, self.market.ballots)
 
 
 def _lived_until(remembered: Remembered | None, venue: PaperVenue) -> datetime | None:

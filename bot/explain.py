@@ -166,6 +166,17 @@ def ask(question: str, decision: Decision, story: Story = (), *, zone: tzinfo = 
     return card(_head(decision), *lines, buttons=(whole, *_further(decision)))
 
 
+def said(question: str, decision: Decision, story: Story = (), *, zone: tzinfo = UTC) -> Lines:
+    """The lines of an answer, whole: what words about it are held against. Without a question those of all topics."""
+    case = Case(decision, story, zone)
+    found = _matching(_asked_words(question), case) if question else _everything(case)
+    return (_head(decision), *found)
+
+
+def _everything(case: Case) -> Lines:
+    return tuple(dict.fromkeys(line for topic in TOPICS for line in topic.part(case)))
+
+
 def why(decision: Decision, story: Story = (), *, zone: tzinfo = UTC) -> Card:
     """The whole record: verdict, votes, size and what happened first; evidence, tally and gate behind it, in UTC."""
     return card(

@@ -3,7 +3,7 @@
 The judge's own lines serve a whole column of weights at once, so nothing here repeats its arithmetic.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from bot.asking_anew import asked, name_of
 from bot.limits import compared
-from bot.rejudging import Basis, plain
-from trading.decision import MICRO, Action, Decision, Opinion, Stance
+from bot.rejudging import Basis, answers_again, plain, rulers
+from trading.decision import MICRO, Abstention, Action, Decision, Opinion, Ruling, Stance
 from trading.errors import BadPlaybook
-from trading.judge import Vote, strengths
+from trading.judge import JUDGE, VALIDATOR, Vote, rejudged, strengths
 from trading.playbook import JudgePolicy, Playbook, Quorum
+from trading.policies import ValidationPolicy
 
 _HEAVIEST = 100_000  # thousandths: the most a vote may weigh
 _MOST_DOMINANCE = 1_000_000  # thousandths
 _MILLI = Decimal(1000)
+_BORDER = "judge.min_confidence"
 _ACTIONS = {1: Action.LONG, 0: Action.WAIT, -1: Action.SHORT}
 
 Votes = dict[str, Vote]
@@ -39,24 +42,81 @@ class Flip:
 
 def flips(decision: Decision, found: Basis) -> tuple[Flip, ...]:
     """The smallest change of each kind, the smallest first. A side that a person has chosen hangs on no vote."""
-    made = [*_of_the_gate(decision, found), *(() if decision.by else of_the_verdict(decision, found.playbook.judge))]
+    made = [*_of_the_gate(decision, found), *_of_phases(decision, found)]
+    if not decision.by:
+        made += _of_votes(decision, found.playbook)
     return tuple(sorted(made, key=lambda f: (f.size is None, f.size or Decimal(0))))
+
+
+def _of_votes(decision: Decision, playbook: Playbook) -> Iterator[Flip]:
+    """An entry that a model would be asked about is one only if it agrees. Where one was stopped so, votes that lead to
+    waiting lead to what is."""
+    behind = " and ".join(who.upper() for who in rulers(playbook))
+    for flip in (*of_the_verdict(decision, playbook.judge), *_of_the_panel(decision, playbook.judge)):
+        waits = flip.leads_to == Action.WAIT
+        if (waits and decision.verdict.action is Action.WAIT) or (decision.rulings and flip.what == _BORDER):
+            continue
+        yield flip if waits or not behind else replace(flip, leads_to=f"{flip.leads_to}, if {behind} agrees")
+    yield from _of_rulings(decision, playbook)
+
+
+def _of_rulings(decision: Decision, playbook: Playbook) -> Iterator[Flip]:
+    """Each of those who ruled, had he not been asked; where another behind him was not, he would have been."""
+    yield from _by_lowered(decision, playbook)
+    for said in decision.rulings:
+        others = tuple(r for r in decision.rulings if r is not said)
+        policy = playbook.judge.model_copy(update={"model": ""}) if name_of(said) == JUDGE else playbook.judge
+        validation = playbook.validation if name_of(said) == JUDGE else None
+        act = rejudged(replace(decision, rulings=others), policy, _if_asked(validation, others)).action
+        behind = [who for who in rulers(playbook) if who not in {name_of(r) for r in decision.rulings}]
+        if act is not decision.verdict.action:
+            leads_to = f"{act}, if {' and '.join(behind).upper()} agrees" if behind else str(act)
+            yield Flip(what=f"without {name_of(said)}", before=_ruled(said), after="not asked", leads_to=leads_to)
+
+
+def _by_lowered(decision: Decision, playbook: Playbook) -> Iterator[Flip]:
+    """The border at the confidence that the judge's model has left of it."""
+    verdict, policy = decision.verdict, playbook.judge
+    border = verdict.confidence + (verdict.action is not Action.WAIT)
+    if not decision.rulings or not 0 < border <= MICRO:
+        return
+    moved = policy.model_copy(update={"min_confidence": Decimal(border) / MICRO})
+    act = rejudged(decision, moved, _if_asked(playbook.validation, decision.rulings)).action
+    unasked = [who for who in rulers(playbook) if who not in {name_of(r) for r in decision.rulings}]
+    if act is not verdict.action:
+        after = plain(Decimal(border) / MICRO)
+        size = _size(policy.min_confidence, Decimal(border) / MICRO)
+        leads_to = f"{act}, if {' and '.join(unasked).upper()} agrees" if unasked else str(act)
+        yield Flip(what=_BORDER, before=plain(policy.min_confidence), after=after, leads_to=leads_to, size=size)
+
+
+def _if_asked(validation: ValidationPolicy | None, rulings: Sequence[Ruling | Abstention]) -> ValidationPolicy | None:
+    """One that was not asked keeps nothing out here: that it would have been is said."""
+    return validation if any(name_of(said) == VALIDATOR for said in rulings) else None
+
+
+def _ruled(said: Ruling | Abstention) -> str:
+    return said.said if isinstance(said, Ruling) else "no answer"
 
 
 # --- the verdict --------------------------------------------------------------------------------------------------
 
 
 def of_the_verdict(decision: Decision, policy: JudgePolicy) -> Iterator[Flip]:
-    spoken = {o.persona: o.conviction for o in decision.opinions if isinstance(o, Opinion)}
-    votes = {
-        name: Vote(weight=milli, conviction=spoken.get(name, 0), missing=name not in spoken)
-        for name, milli in decision.weights.items()
-    }
+    votes = _votes(decision)
     now = int(_acts(votes, policy))
     yield from _by_confidence(votes, policy, now)
     yield from _by_policy(votes, policy, now)
     yield from (flip for name in votes for flip in _by_weight(name, votes, policy, now))
     yield from (flip for name in votes if votes[name].missing for flip in _by_voice(name, votes, policy, now))
+
+
+def _votes(decision: Decision) -> Votes:
+    spoken = {o.persona: o.conviction for o in decision.opinions if isinstance(o, Opinion)}
+    return {
+        name: Vote(weight=milli, conviction=spoken.get(name, 0), missing=name not in spoken)
+        for name, milli in decision.weights.items()
+    }
 
 
 def _acts(votes: Votes, policy: JudgePolicy) -> Any:
@@ -78,7 +138,7 @@ def _by_confidence(votes: Votes, policy: JudgePolicy, now: int) -> Iterator[Flip
     found = strengths(list(votes.values()), policy)
     border = found.confidence + 1 if now else found.confidence  # millionths
     if found.side and 0 < border <= MICRO:
-        yield _setting("judge.min_confidence", policy.min_confidence, Decimal(border) / MICRO, 0 if now else found.side)
+        yield _setting(_BORDER, policy.min_confidence, Decimal(border) / MICRO, 0 if now else found.side)
 
 
 def _by_policy(votes: Votes, policy: JudgePolicy, now: int) -> Iterator[Flip]:
@@ -132,6 +192,24 @@ def _by_weight(name: str, votes: Votes, policy: JudgePolicy, now: int) -> Iterat
         yield _setting(f"panel.{name}.weight", before, after / _MILLI, int(acts[after]))
 
 
+def _of_the_panel(decision: Decision, policy: JudgePolicy) -> Iterator[Flip]:
+    """Each persona, had it not existed."""
+    votes = _votes(decision)
+    now = int(_acts(votes, policy))
+    for name, vote in votes.items():
+        others = {other: said for other, said in votes.items() if other != name}
+        act = int(_acts(others, policy)) if others else 0
+        if act != now:
+            leads_to = _ACTIONS[act].value
+            yield Flip(what=f"without {name}", before=_said(vote), after="did not exist", leads_to=leads_to)
+
+
+def _said(vote: Vote) -> str:
+    if vote.missing:
+        return "did not speak"
+    return str({1: Stance.LONG, -1: Stance.SHORT}.get((vote.conviction > 0) - (vote.conviction < 0), Stance.NEUTRAL))
+
+
 def _by_voice(name: str, votes: Votes, policy: JudgePolicy, now: int) -> Iterator[Flip]:
     """What one that was missing would have had to say: neutral where that is enough, or the least on each side."""
 
@@ -173,6 +251,19 @@ def _of_the_gate(decision: Decision, found: Basis) -> Iterator[Flip]:
             leads_to = f"{answer.rule} {'refuses' if answer.passed else 'passes'}"
             before = plain(of.then)
             yield Flip(what=of.key, before=before, after=plain(after), leads_to=leads_to, size=_size(of.then, after))
+
+
+def _of_phases(decision: Decision, found: Basis) -> Iterator[Flip]:
+    """Other phases of the playbook by which a rule would have answered otherwise; a model is told of the phase."""
+    if decision.gate is None or asked(decision):
+        return
+    confidence = decision.verdict.confidence
+    for phase in ("base", *(p.name for p in found.playbook.phases)):
+        again = answers_again(decision, found, found.playbook, confidence, phase=phase)
+        turned = [a for a in decision.gate.answers if a.rule in again and again[a.rule].passed is not a.passed]
+        if first := next((a for a in turned if a.passed is decision.approved), None):
+            leads_to = f"{first.rule} {'refuses' if first.passed else 'passes'}"
+            yield Flip(what="phase", before=decision.phase, after=phase, leads_to=leads_to)
 
 
 def _fits(playbook: Playbook, key: str, value: Decimal) -> bool:

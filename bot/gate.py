@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,7 +14,7 @@ from bot.audit import Stance, differences, stance
 from bot.catalogue import COMMANDS, BadArguments, Entry, actions, find, nearest, read
 from bot.reach import Context, Tools
 from bot.render.words import card, clock, dressed, with_line
-from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, Button, Card, Identity, MenuLine, Request, Role
+from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, STOP, Button, Card, Identity, MenuLine, Request, Role
 from storage.confirmations import Refused, Why
 from trading.errors import GavelError, Misuse
 from trading.messages import AccessRefused, CommandRun, Event
@@ -134,6 +134,8 @@ class Surface:
             return await self._confirmed(context, button.removeprefix(CONFIRM), request.at, typed, tapped_in)
         if button.startswith(CANCEL):
             return await self._cancelled(context, button.removeprefix(CANCEL))
+        if button.startswith(STOP):
+            return self._stopped(context, button.removeprefix(STOP))
         if _CODE.fullmatch(line):
             return await self._coded(context, line, request.at)
         return await self._typed(context, line)
@@ -173,6 +175,11 @@ class Surface:
             raise Misuse(self._refusal(gone, context))
         left = _first_line(gone.command)
         return _Answer(card=card("cancelled", f"{left}: nothing was done"), result=f"cancelled: {left}")
+
+    def _stopped(self, context: Context, token: str) -> _Answer:
+        leads = context.role >= Role.OPERATOR
+        left = self._tools.growths.stop(token, person=context.person, by=context.by, leads=leads)
+        return _Answer(card=left, result="stopped")
 
     async def _require_role(self, context: Context, token: str) -> None:
         """Who may not run the command may not use its question up either: one that waits for a second person is open
@@ -266,6 +273,9 @@ class Surface:
             except GavelError:
                 log.exception("where a question stands was not written")
 
+    def growing(self, card: Card, every: float) -> AsyncGenerator[Card, None]:
+        return self._tools.growths.cards(card.grows, every)
+
     def suggest(self, request: Request, command: str, argument: str, typed: str) -> tuple[str, ...]:
         context, entry = self._context(request), self._commands.get(command)
         if context is None or entry is None or context.role < entry.role:
@@ -300,7 +310,8 @@ def _tidy(text: str) -> str:
 
 def _said(request: Request) -> str:
     """What the journal keeps of a request. A code that was typed is not worth keeping, its question is."""
-    return (request.button or request.text)[:_TEXT_KEPT]
+    said = (request.button or request.text)[:_TEXT_KEPT]
+    return said.encode(errors="replace").decode()  # half a surrogate pair cannot be written down
 
 
 def _first_line(command: str) -> str:

@@ -1,10 +1,11 @@
 """How a process tells people of its desk, and what it does for that again and again in wall time: the post, the pinned
 status cards, questions that are over, the sign of life."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.delivery import Delivery
 from bot.expiry import Expiry
@@ -23,9 +24,13 @@ from trading.ports import Clock
 _OFTEN = timedelta(seconds=2)
 _SOON = timedelta(seconds=5)
 _HOURLY = timedelta(hours=1)
+_DAILY = timedelta(days=1)
 _PATIENCE, _BARS = timedelta(minutes=2), 3  # how long, and for how many bars, the market may stand still
+KEPT_RAW = timedelta(days=400)  # raw bytes of exchanges, for replays; then what was read from them stands alone
 KEPT = timedelta(days=30)  # messages that were delivered, for replies to them
 _GRACE = timedelta(seconds=1)  # for what is being sent when the desk stops
+
+Look = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +111,12 @@ class Housekeeping:
     cards: StatusCards
     expiry: Expiry
     heartbeat: Heartbeat
+    models: Look
 
     @classmethod
-    def of(cls, telling: Telling, directory: Path, *, url: str, bar: timedelta) -> "Housekeeping":
-        """`url`: of the watchdog outside, "" for none. `bar`: how long one takes on the wall."""
+    def of(cls, telling: Telling, directory: Path, *, url: str, bar: timedelta, models: Look) -> "Housekeeping":
+        """`url`: of the watchdog outside, "" for none. `bar`: how long one takes on the wall. `models`: looks whether
+        those that are asked are still there."""
         heartbeat = telling.heartbeat(directory, url, max(_PATIENCE, _BARS * bar))
         telling.chats.others.append(lambda: heartbeat.state)
         return cls(
@@ -118,6 +125,7 @@ class Housekeeping:
             cards=telling.cards(),
             expiry=telling.expiry(),
             heartbeat=heartbeat,
+            models=models,
         )
 
     @property
@@ -128,6 +136,7 @@ class Housekeeping:
             ("questions", _SOON, self.expiry.sweep),
             ("heartbeat", EVERY, self.heartbeat.beat),
             ("old messages", _HOURLY, self._prune),
+            ("models", _DAILY, self.models),
         )
 
     async def close(self, reason: str) -> None:
@@ -140,4 +149,6 @@ class Housekeeping:
         self.telling.chats.mail = await self.delivery.health()
 
     async def _prune(self) -> None:
-        await self.telling.memory.outbox.prune(self.telling.wall.now() - KEPT)
+        now = self.telling.wall.now()
+        await self.telling.memory.outbox.prune(now - KEPT)
+        await self.telling.memory.ledger.prune(now - KEPT_RAW)

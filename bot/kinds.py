@@ -29,6 +29,8 @@ KINDS: dict[str, str] = {
     "venue": "The venue is lost or back",
     "chat": "A chat is lost or back, or read by somebody else too",
     "data": "Gaps in the data, and its end",
+    "voice": "A model or the chain reader is lost, back, near its end or another one; a budget is reached",
+    "score": "Whether a persona was right, once its horizon has passed",
     "access": "A stranger tried to use the desk, or who may use it has changed",
 }
 # The digest covers what led to no trade, and a closed trade its funding: saying each alone would hide the fills. So
@@ -42,6 +44,7 @@ DEFAULTS: dict[str, str] = {
     "protection": SILENT,
     "trailing": OFF,
     "shadow": SILENT,
+    "score": OFF,
     "report": SILENT,
     "desk": SILENT,
     "data": SILENT,
@@ -70,6 +73,8 @@ STREAM_OF: dict[str, str] = {
     "desk": OPS,
     "chat": OPS,
     "data": OPS,
+    "voice": OPS,
+    "score": DECISIONS,
     "access": OPS,
 }
 
@@ -116,6 +121,13 @@ _KIND_OF: dict[type[m.Event], str] = {
     m.WishChanged: "desk",
     m.PlaybookWritten: "desk",
     m.ChatTroubled: "chat",
+    m.VoiceLost: "voice",
+    m.VoiceBack: "voice",
+    m.ModelSubstituted: "voice",
+    m.ModelExpiring: "voice",
+    m.BudgetReached: "voice",
+    m.CallScored: "score",
+    m.WeightsProposed: "desk",
     m.DataGap: "data",
     m.DataEnded: "data",
     m.AccessRefused: "access",

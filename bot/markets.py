@@ -31,6 +31,7 @@ class Market:
     notes: tuple[str, ...]
     lacks: dict[str, str]  # personas that this market can never give anything to read, and why
     identity: dict[str, str]  # what a database must have been made with to go on in this market
+    real: bool = False  # it exists, now: what models read in the news is about it
     ballots: RecordedBallots | None = None  # what models have said about it, where that was written down
 
 

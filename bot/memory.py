@@ -11,6 +11,7 @@ from bot.places import Places
 from bot.routing import Routing
 from bot.settings import Settings
 from bot.wishes import Wishes
+from storage.chain_cache import SqlChainCache
 from storage.confirmations import Confirmations
 from storage.database import Database
 from storage.journal import Remembered, SqlJournal
@@ -20,6 +21,7 @@ from storage.pins import Pins
 from storage.preferences import Preferences
 from storage.pulse import Pulse
 from storage.queries import Queries
+from storage.spending import SqlLedger
 from storage.tallies import Tallies
 from storage.wishes import WishList
 from trading.clock import SystemClock
@@ -49,6 +51,8 @@ class Memory:
     outbox: Outbox
     pins: Pins
     pulse: Pulse
+    ledger: SqlLedger
+    chain: SqlChainCache
 
     @classmethod
     async def open(cls, directory: Path, settings: Settings, wall: Clock, *, inline: bool) -> "Memory":
@@ -90,6 +94,8 @@ class Memory:
             outbox=Outbox(database, wall),
             pins=Pins(database),
             pulse=Pulse(database, wall),
+            ledger=SqlLedger(database),
+            chain=SqlChainCache(database),
         )
 
 

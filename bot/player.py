@@ -127,6 +127,7 @@ class Player:
         """Play until the market ends (True) or `stopping` is set (False)."""
         # At full speed decisions without consequence share transactions; a crash only has them made again.
         self.desk.book.patience = GROUP if self.pace.speed is None else 0
+        self.desk.patient = self.pace.speed is None
         for step in steps:
             await self._wait(step.at)
             if self.stopping.is_set():

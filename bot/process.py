@@ -45,6 +45,7 @@ class Gavel:
         beside.append(asyncio.create_task(self.console.run(self.surface), name="console"))
         beside += [asyncio.create_task(chat.run(), name=chat.platform) for chat in self.chats.running]
         beside.append(asyncio.create_task(self.housekeeping.heartbeat.beat(), name="first sign of life"))
+        beside.append(asyncio.create_task(self.housekeeping.models(), name="first look at the models"))
         for task in beside:
             task.add_done_callback(_report)
         jobs = wall_jobs(self.housekeeping.jobs)

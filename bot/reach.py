@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
+from bot.asking.growing import Growths
 from bot.render.views import DecisionLine
 from bot.render.words import RenderContext, card
 from bot.routing import Routing
@@ -12,13 +13,27 @@ from bot.surface import CANCEL, CONFIRM, Button, Card, Identity, Role, Style
 from storage.confirmations import OpenQuestion, Refused, Taken
 from storage.outbox import DeadLetter
 from storage.people import Person
+from storage.scores import Learned, Score
 from storage.tallies import Curve, Tally
+from trading.chain import ChainView
 from trading.decision import Decision
 from trading.errors import Misuse
 from trading.market.series import Series
-from trading.messages import Amend, AmendPhase, Command, Event, Quoted, Undo, UsePlaybook
+from trading.messages import (
+    Amend,
+    AmendPhase,
+    Command,
+    Event,
+    PlaybookWritten,
+    Quoted,
+    ShadowDeskChanged,
+    Undo,
+    UsePlaybook,
+)
 from trading.model import Fill, Order, Symbol, Trade
 from trading.playbook import Playbook
+from trading.ports import LanguageModel
+from trading.spending import BudgetView
 from trading.status import DeskStatus, ExposureView, MarketView, RegimeLine, SettingLine, ShadowDeskView
 
 CONFIRM_FOR = timedelta(seconds=120)
@@ -106,9 +121,17 @@ class Records(Protocol):
 
     async def journal_size(self) -> int: ...
 
+    async def settings_of(self, decision: Decision) -> str | None:
+        """The playbook that a decision was made by, as `Playbook.text` has it; None: the journal does not hold it."""
+        ...
+
+    async def life_of(self, playbook: str) -> Sequence[PlaybookWritten | ShadowDeskChanged]:
+        """That it was made in the chat, and when it came to run in shadow and ended; oldest first."""
+        ...
+
 
 class Figures(Protocol):
-    """Running exact sums over closed trades: as fast after a hundred thousand trades as after one."""
+    """Running exact sums over closed trades and scored calls: as fast after a hundred thousand trades as after one."""
 
     async def totals(self, dimension: str, since: datetime | None = None) -> Sequence[Tally]:
         """By "all", "day", "pair", "exit", "playbook" or "persona": one a key, in the order of the keys. `since`: of
@@ -117,6 +140,14 @@ class Figures(Protocol):
 
     async def curve(self, since: datetime | None = None) -> Curve:
         """Equity at the end of each day that closed a trade, and the deepest fall."""
+        ...
+
+    async def board(self) -> Sequence[Score]:
+        """How right everybody was, by persona and the model that answered."""
+        ...
+
+    async def learned(self) -> Learned:
+        """What the judge's confidences were worth, and whether other weights are proposed."""
         ...
 
 
@@ -250,6 +281,31 @@ class LogTail(Protocol):
         ...
 
 
+class Voices(Protocol):
+    """Models and the chain reader of this process."""
+
+    @property
+    def model(self) -> LanguageModel: ...
+
+    @property
+    def words(self) -> str:
+        """The model that phrases and writes, by its name in models.toml; "" where there is none."""
+        ...
+
+    @property
+    def wordless(self) -> str:
+        """Why there is none; "" where there is."""
+        ...
+
+    async def budget(self) -> BudgetView: ...
+
+    def chain(self) -> ChainView: ...
+
+    async def bodies(self, shas: Sequence[str]) -> dict[str, bytes]:
+        """Raw bodies of exchanges that are still kept, by their hash."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """All that commands work with; wired once."""
@@ -265,8 +321,10 @@ class Tools:
     routing: Routing
     library: Shelf
     log: LogTail
+    voices: Voices
     about: RenderContext
     version: str
+    growths: Growths = field(default_factory=Growths)
 
 
 # --- one command --------------------------------------------------------------------------------------------------

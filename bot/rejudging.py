@@ -4,17 +4,19 @@ Everything is worked out from the record by the judge's own lines. What the reco
 the size is not made again, and rules that were not asked then are not asked now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from bot.asking_anew import anew, keys_of_prompts, name_of, possible, shown_otherwise
 from bot.limits import RULES, Compared, compared, key_of, setting
-from trading.decision import Action, Decision, Denied, Tally, Verdict
-from trading.judge import rejudged
-from trading.playbook import JudgePolicy, Playbook, SizingMethod, span_text
+from trading.decision import Action, Approved, Decision, Denied, Opinion, Tally, Verdict, shown
+from trading.errors import BadPlaybook
+from trading.judge import JUDGE, VALIDATOR, rejudged
+from trading.playbook import JudgePolicy, Playbook, SizingMethod, recalled, span_text
 
 NOT_KNOWN = "not known"
 _BY_CONFIDENCE = (SizingMethod.CONFIDENCE, SizingMethod.LINEAR)
@@ -28,8 +30,14 @@ class Basis:
     same: bool  # they are those of then, to the last value
 
 
-def basis(decision: Decision, known: Sequence[Playbook]) -> Basis:
-    """Of the playbooks at hand the one of then, or else the nearest to it."""
+def basis(decision: Decision, known: Sequence[Playbook], recorded: str | None = None) -> Basis:
+    """`recorded`: the playbook of then as the journal holds it. Without it that of then among those at hand, or else
+    the nearest to it."""
+    if recorded is not None:
+        try:
+            return Basis(playbook=recalled(recorded), same=True)
+        except BadPlaybook:
+            pass  # of a schema that does not fit any more: the files are the next best
     then = next((p for p in known if p.hash == decision.playbook_hash), None)
     near = next((p for p in known if p.name == decision.playbook), known[0])
     return Basis(playbook=then or near, same=then is not None)
@@ -64,46 +72,149 @@ class Outcome:
     said: str  # "long", "short", "wait", "denied" or "not known"
     why: str
     resized: bool  # the size follows the confidence, and would have been another
+    restopped: bool = False  # the stop would have stood elsewhere, and with it what is sized by it
+    anew: tuple[tuple[str, str], ...] = ()  # (who, change): what he was asked would have been another question
+    verdict_known: bool = True  # False: it hangs on an answer that nobody has asked for
 
 
 def keys(decision: Decision, playbook: Playbook) -> tuple[str, ...]:
-    """Settings by which a record can be judged again."""
+    """Settings by which a record can be judged again, or of which can be said why it cannot."""
     judge = (f"judge.{name}" for name in JudgePolicy.model_fields)
     weights = (f"panel.{name}.weight" for name in decision.weights if name in playbook.panel)
     limits = (key_of(rule, decision, playbook) for rule in RULES)
-    return (*judge, *weights, *(key for key in limits if setting(playbook, key) is not None))
+    known = (*(key for key in limits if setting(playbook, key) is not None), *keys_of_prompts(decision, playbook))
+    return tuple(dict.fromkeys((*judge, *weights, *known)))
 
 
-def judged(decision: Decision, found: Basis, changes: Mapping[str, str]) -> Outcome:
-    """`changes`: of `keys`, as a file would have them. Raises BadPlaybook for a value that does not fit."""
+def judged(
+    decision: Decision,
+    found: Basis,
+    changes: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
+    phase: str | None = None,
+) -> Outcome:
+    """`changes`: of `keys`, as a file would have them. `without`: personas that did not exist. `phase`: another one.
+
+    Raises BadPlaybook for a value that does not fit.
+    """
     changed = found.playbook.amended(changes)
-    weights = {
-        name: changed.panel[name].milli if f"panel.{name}.weight" in changes else milli
-        for name, milli in decision.weights.items()
-    }
-    verdict = rejudged(replace(decision, weights=weights), changed.judge)
-    gate = _gate(decision, found, changed, verdict.confidence)
-    said, why = _said(decision, verdict, gate)
+    moved = decision.phase if phase is None else phase
+    otherwise = anew(decision, changes, without=without, phase=moved != decision.phase)
+    lone = _with(decision, changed, changes, without)
+    first = next((f"without {name}" for name in without), "") or next(iter(changes), "phase")
+    for who in shown_otherwise(decision, found.playbook, lone, changed):
+        otherwise.setdefault(who, first)
+    verdict = rejudged(lone, changed.judge, changed.validation)
+    gate = answers_again(decision, found, changed, verdict.confidence, phase=moved)
+    unsure = "" if decision.by else _unsure(lone, changed, otherwise)
+    said, why = (NOT_KNOWN, unsure) if unsure else _said(decision, verdict, gate)
     resized = verdict.confidence != decision.verdict.confidence and changed.sizing.method in _BY_CONFIDENCE
+    rows = (
+        *(_gone(decision, name) for name in without),
+        *(_phased(decision, found.playbook, changed, moved) if moved != decision.phase else ()),
+        *((key, in_force(decision, found.playbook, key), shown_at(changed, key)) for key in changes),
+    )
     return Outcome(
-        changes=tuple((key, in_force(decision, found.playbook, key), shown_at(changed, key)) for key in changes),
+        changes=rows,
         verdict=verdict,
         gate=tuple(gate.values()),
         said=said,
         why=why,
         resized=resized and verdict.action is not Action.WAIT,
+        restopped=verdict.action is not Action.WAIT and any(name.startswith("stop ") for name, _, _ in rows),
+        anew=tuple(otherwise.items()),
+        verdict_known=not unsure,
     )
 
 
-def _gate(decision: Decision, found: Basis, changed: Playbook, confidence: int) -> dict[str, Answered]:
-    """The answers that another setting, or another confidence, bears on; by rule."""
+def _with(decision: Decision, changed: Playbook, changes: Mapping[str, str], without: Collection[str]) -> Decision:
+    """The record as the judge would have had it."""
+    weights = {
+        name: changed.panel[name].milli if f"panel.{name}.weight" in changes else milli
+        for name, milli in decision.weights.items()
+        if name not in without
+    }
+    opinions = tuple(said for said in decision.opinions if said.persona not in without)
+    rulings = tuple(said for said in decision.rulings if name_of(said) in rulers(changed))
+    return replace(decision, weights=weights, opinions=opinions, rulings=rulings)
+
+
+def rulers(playbook: Playbook) -> tuple[str, ...]:
+    """Whom an entry is shown to, in that order."""
+    return (*((JUDGE,) if playbook.judge.model else ()), *((VALIDATOR,) if playbook.validation else ()))
+
+
+def _unsure(lone: Decision, changed: Playbook, otherwise: Mapping[str, str]) -> str:
+    """Why the verdict cannot be known; "" where it can, whatever would have been said."""
+    open_ = [name for name in otherwise if name in lone.weights]
+    actions = possible(lone, changed.judge, open_)
+    if actions == {Action.WAIT}:
+        return ""
+    if len(actions) > 1:
+        return f"{_names(open_)} would have been asked something else, and the answer cannot be known"
+    ruled = {name_of(said) for said in lone.rulings}
+    for who in rulers(changed):
+        if who not in otherwise and who in ruled:
+            behind = changed.validation if who == VALIDATOR else None
+            if rejudged(lone, changed.judge, behind).action is Action.WAIT:
+                return ""  # he has stopped it, and nobody behind him is asked
+            continue
+        what = "something else" if who in ruled else "and was not then"
+        return (
+            f"{who.upper()} would have been asked {what}, and the answer cannot be known: {next(iter(actions))} at most"
+        )
+    return ""
+
+
+def _names(names: Collection[str]) -> str:
+    return " and ".join(name.upper() for name in names)
+
+
+def _gone(decision: Decision, name: str) -> tuple[str, str, str]:
+    said = next((o for o in decision.opinions if o.persona == name), None)
+    vote = f"{said.stance} {shown(said.confidence)}" if isinstance(said, Opinion) else "missing"
+    return name.upper(), vote, "did not exist"
+
+
+def _phased(decision: Decision, then: Playbook, changed: Playbook, phase: str) -> tuple[tuple[str, str, str], ...]:
+    """What another phase changes for this entry: its exits, and where its levels would have stood."""
+    before, after = (p.exits_in(p.phase_named(n)) for p, n in ((then, decision.phase), (changed, phase)))
+    names = ("take_profit", "stop_loss", "max_hold")
+    differ = ((n, *(_word(getattr(e, n)) for e in (before, after))) for n in names)
+    levels = _moved_stop(decision, before.stop_loss, after.stop_loss, before.stop_atr)
+    return (("phase", decision.phase, phase), *((f"exits.{n}", a, b) for n, a, b in differ if a != b), *levels)
+
+
+def _moved_stop(
+    decision: Decision, before: Decimal, after: Decimal, atrs: Decimal | None
+) -> tuple[tuple[str, str, str], ...]:
+    """The stop is the nearest of what is set; where the record does not come to its own one, nothing is said of it."""
+    plan = decision.gate.plan if isinstance(decision.gate, Approved) else None
+    if plan is None or not plan.stop_loss:
+        return ()
+    others = [atrs * decision.seen.atr / plan.price] if atrs and decision.seen.atr else []
+    then, now = (min(wanted, *others).quantize(_SHARE) for wanted in (before, after))
+    if then != plan.stop_loss.quantize(_SHARE) or then == now:
+        return ()
+    return (("stop at", f"{then:.2%} of price", f"{now:.2%}"),)
+
+
+_SHARE = Decimal("1e-8")
+
+
+def answers_again(
+    decision: Decision, found: Basis, changed: Playbook, confidence: int, *, phase: str
+) -> dict[str, Answered]:
+    """The answers that another setting, another phase or another confidence bears on; by rule."""
     given: dict[str, Answered] = {}
     for answer in decision.gate.answers if decision.gate else ():
         before = compared(answer, decision, found.playbook, same=found.same)
         if before is None:
             continue
         of = before.at(confidence)
-        now, then = setting(changed, of.key), setting(found.playbook, of.key)
+        key = key_of(answer.rule, replace(decision, phase=phase), changed)
+        now, then = setting(changed, key), setting(found.playbook, of.key)
         used = of.then if now is None or now == then else now
         if used != of.then or of != before:
             given[answer.rule] = Answered(of=of, limit=of.limit(used), passed=of.passes(used))
@@ -142,14 +253,22 @@ def shown_at(playbook: Playbook, key: str) -> str:
     for part in key.split("."):
         step = found.get(part) if isinstance(found, dict) else getattr(found, part, None)
         found = playbook.phase_named(part) if isinstance(found, tuple) else step
-    match found:
+    return _word(found)
+
+
+def _word(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case tuple():
+            return ", ".join(map(_word, value)) or "none"
         case Decimal():
-            return plain(found)
+            return plain(value)
         case timedelta():
-            return span_text(found)
+            return span_text(value)
         case Enum():
-            return str(found.value)
-    return str(found)
+            return str(value.value)
+    return str(value) or "none"
 
 
 def plain(value: Decimal) -> str:

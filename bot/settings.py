@@ -27,6 +27,9 @@ def _user_ids(value: Any) -> Any:
     return tuple(int(part) for part in parts)
 
 
+Usd = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=12)]
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -62,6 +65,29 @@ class Settings(BaseSettings):
     discord_api_base: str | None = Field(None, validation_alias="DISCORD_API_BASE")  # tests only
     discord_gateway_url: str | None = Field(None, validation_alias="DISCORD_GATEWAY_URL")  # tests only
     heartbeat_url: SecretStr | None = Field(None, validation_alias="GAVEL_HEARTBEAT_URL")
+    voices: Literal["auto", "on", "off"] = Field("auto", validation_alias="GAVEL_VOICES")
+    gemini_key: SecretStr | None = Field(None, validation_alias="GEMINI_API_KEY")
+    gemini_base: str | None = Field(None, validation_alias="GEMINI_BASE_URL")  # tests only
+    openrouter_key: SecretStr | None = Field(None, validation_alias="OPENROUTER_API_KEY")
+    openrouter_base: str | None = Field(None, validation_alias="OPENROUTER_BASE_URL")  # tests only
+    own_model_url: SecretStr | None = Field(None, validation_alias="GAVEL_MODEL_URL")  # an OpenAI-compatible server
+    own_model_key: SecretStr | None = Field(None, validation_alias="GAVEL_MODEL_KEY")
+    models_file: Path | None = Field(None, validation_alias="GAVEL_MODELS_FILE")
+    etherscan_key: SecretStr | None = Field(None, validation_alias="ETHERSCAN_API_KEY")
+    etherscan_base: str | None = Field(None, validation_alias="ETHERSCAN_BASE_URL")  # tests only
+    wallets_file: Path | None = Field(None, validation_alias="GAVEL_WALLETS_FILE")
+    whale_model: Path | None = Field(None, validation_alias="GAVEL_WHALE_MODEL")
+    model_calls: int = Field(32, validation_alias="GAVEL_MODEL_CALLS", ge=1, le=256)  # at the same time
+    usd_decision: Usd = Field(Decimal("0.25"), validation_alias="GAVEL_USD_PER_DECISION", ge=0)
+    usd_hour: Usd = Field(Decimal(1), validation_alias="GAVEL_USD_PER_HOUR", ge=0)
+    usd_day: Usd = Field(Decimal(3), validation_alias="GAVEL_USD_PER_DAY", ge=0)
+    usd_month: Usd = Field(Decimal(60), validation_alias="GAVEL_USD_PER_MONTH", ge=0)
+    usd_words: Usd = Field(Decimal("0.25"), validation_alias="GAVEL_USD_WORDS_PER_DAY", ge=0)  # /ask, /playbook new
+
+    @property
+    def secrets(self) -> list[SecretStr]:
+        """All there are, for whoever has to mask them."""
+        return [value for _, value in self if isinstance(value, SecretStr)]
 
     @field_validator("mode")
     @classmethod
@@ -108,7 +134,32 @@ class Settings(BaseSettings):
             raise ValueError("an address that begins with http:// or https:// is expected")
         return value
 
-    @field_validator("telegram_base_url", "discord_api_base", "discord_gateway_url")
+    @field_validator("own_model_url")
+    @classmethod
+    def _server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_web(value.get_secret_value()):
+            raise ValueError(
+                "an address that begins with http:// or https:// is expected, like http://127.0.0.1:11434/v1"
+            )
+        return value
+
+    @field_validator("gemini_key", "openrouter_key", "own_model_key", "etherscan_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
+            raise ValueError("a key of printable characters is expected")
+        if value is not None and value.get_secret_value().split() != [value.get_secret_value()]:
+            raise ValueError("a key without spaces is expected")
+        return value
+
+    @field_validator(
+        "telegram_base_url",
+        "discord_api_base",
+        "discord_gateway_url",
+        "gemini_base",
+        "openrouter_base",
+        "etherscan_base",
+    )
     @classmethod
     def _loopback(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not _is_loopback(value):
@@ -121,6 +172,9 @@ _LOOPBACK = {
     "telegram_base_url": "http://127.0.0.1:PORT/bot",
     "discord_api_base": "http://127.0.0.1:PORT/api/v10",
     "discord_gateway_url": "ws://127.0.0.1:PORT/",
+    "gemini_base": "http://127.0.0.1:PORT",
+    "openrouter_base": "http://127.0.0.1:PORT/api/v1",
+    "etherscan_base": "http://127.0.0.1:PORT/v2/api",
 }
 
 

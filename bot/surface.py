@@ -1,6 +1,6 @@
 """The surface in one place: who asks (Request), what is answered (Card), what a chat must do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -56,6 +56,7 @@ class Style(StrEnum):
 # What the data of a button begins with.
 CONFIRM, CANCEL = "cf:", "no:"  # a token follows: good for one tap, the answer takes the question's place
 ASK, AGAIN = "do:", "re:"  # a command follows: answered by a new message, or in the place of this one
+STOP = "st:"  # a token follows, of a card that grows: it grows no further, the answer takes its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,7 @@ class Card:
     file: File | None = None
     private: bool = False  # only for who asked, where a chat can do that
     refused: bool = False  # a no of the gate's: nothing was done, and a question that was tapped may be open still
+    grows: str = ""  # a token: once it is shown, the service knows what is to take its place, see Service.growing
 
     def body(self) -> tuple[str, ...]:
         """The table's rows as lines, then the lines."""
@@ -178,6 +180,10 @@ class Service(Protocol):
 
     async def shown(self, card: Card, destination: str, reference: str) -> None:
         """A card that asks for a confirmation stands there now, so that it can be greyed out when it is over."""
+        ...
+
+    def growing(self, card: Card, every: float) -> AsyncGenerator[Card, None]:
+        """What is to take the place of a card that `grows`, one after the other, at least `every` seconds apart."""
         ...
 
     def suggest(self, request: Request, command: str, argument: str, typed: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from trading.errors import BadRecord, BadSettings, JournalUnwritable
 
 T = TypeVar("T")
 
-HEAD = "0003"  # the newest schema revision: known here, so that an up-to-date database opens without importing Alembic
+HEAD = "0006"  # the newest schema revision: known here, so that an up-to-date database opens without importing Alembic
 READERS = 2
 _FAULTS = (DBAPIError, sqlite3.Error)  # the second: what goes wrong while a connection is being set up
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select
 
-from storage import tallies
+from storage import scores, tallies
 from storage.codec import from_json, from_row, to_json, to_row
 from storage.database import Database, upsert
 from storage.mail import Delivery, Outgoing, Route
@@ -33,7 +33,8 @@ from storage.tables import (
 )
 from trading.decision import Decision
 from trading.errors import BadRecord
-from trading.messages import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
+from trading.experts import Trial
+from trading.messages import CallScored, DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
 from trading.model import Order, OrderStatus, Position, Symbol, Trade
 from trading.ports import RECENT, Clock, State
 from trading.state import DeskState
@@ -124,6 +125,10 @@ class SqlJournal:
         """Decisions without a trade at or after `since`, oldest first."""
         return await self._database.read(lambda connection: _waits(connection, since))
 
+    async def trials(self, n: int) -> Sequence[Trial]:
+        """The last decisions, so many at most, of which a call was scored; oldest first."""
+        return await self._database.read(lambda connection: scores.trials(connection, n))
+
 
 # --- the chain -----------------------------------------------------------------------------------------------------
 
@@ -187,6 +192,9 @@ def _index(connection: Connection, events: Sequence[Event], first: int) -> None:
     for table, rows in found.items():
         if rows:
             connection.execute(_INSERTS[table], rows)
+    scored = [event for event in events if isinstance(event, CallScored)]
+    if scored:
+        scores.keep(connection, scored)
 
 
 def _decision_row(decision: Decision, seq: int) -> dict[str, Any]:

@@ -17,13 +17,24 @@ from storage.sums import EXACT, Sum, closed
 from storage.tables import DECISIONS, FILLS, JOURNAL, ORDERS, TRADES
 from storage.tallies import totals
 from trading.decision import Decision
-from trading.messages import EVENTS, DecisionMade, Event
+from trading.messages import (
+    EVENTS,
+    DecisionMade,
+    DeskStarted,
+    Event,
+    PlaybookChanged,
+    PlaybookWritten,
+    SettingsChanged,
+    ShadowDeskChanged,
+)
 from trading.model import DecisionId, Fill, Order, Symbol, Trade
+from trading.playbook import hash_of
 
 T = TypeVar("T")
 
 _SHORTEST = 3  # characters of an id that may stand for the whole
 _CANDIDATES = 5
+SETTLED = DeskStarted, SettingsChanged, PlaybookChanged  # what holds the playbook that runs from then on
 _LAST = "z" * 32  # behind every id that begins the same
 
 
@@ -153,6 +164,21 @@ class Queries:
             found = found.where(or_(kind != DecisionMade.__name__, came_to))
         return await self._recorded(found.order_by(JOURNAL.c.seq).limit(limit))
 
+    async def settings_of(self, decision: Decision) -> str | None:
+        """The playbook that a decision was made by, whole, as `Playbook.text` has it; None: the journal does not hold
+        it (it is of before that was kept)."""
+        made = select(DECISIONS.c.seq).where(DECISIONS.c.id == decision.id).scalar_subquery()
+        told = JOURNAL_ROWS.where(JOURNAL.c.kind.in_([kind.__name__ for kind in SETTLED]), JOURNAL.c.seq < made)
+        found = told.order_by(JOURNAL.c.seq.desc())
+        return await self._database.read(partial(_settings, found=found, hash=decision.playbook_hash))
+
+    async def life_of(self, playbook: str) -> list[PlaybookWritten | ShadowDeskChanged]:
+        """That it was made in the chat, and when it came to run in shadow and ended; oldest first."""
+        kinds = [PlaybookWritten.__name__, ShadowDeskChanged.__name__]
+        events = await self._events(JOURNAL_ROWS.where(JOURNAL.c.kind.in_(kinds)).order_by(JOURNAL.c.seq))
+        mine = (e for e in events if isinstance(e, PlaybookWritten | ShadowDeskChanged))
+        return [event for event in mine if event.playbook == playbook]
+
     async def newest(self) -> datetime | None:
         """The time of the last event; None without any."""
         last = select(JOURNAL.c.at).order_by(JOURNAL.c.seq.desc()).limit(1)
@@ -214,6 +240,15 @@ def _whole_id(connection: Connection, table: Table, given: str) -> str | None:
 def _candidates(ids: Sequence[str]) -> str:
     """The newest few, and whether there are more."""
     return ", ".join(ids[:_CANDIDATES]) + (", ..." if len(ids) > _CANDIDATES else "")
+
+
+def _settings(connection: Connection, *, found: Select[tuple[object, ...]], hash: str) -> str | None:
+    """Newest first: it is nearly always the first of them."""
+    for row in connection.execute(found):
+        event = _recorded(row).event
+        if isinstance(event, SETTLED) and hash_of(event.settings) == hash:
+            return event.settings
+    return None
 
 
 # --- sums ---------------------------------------------------------------------------------------------------------

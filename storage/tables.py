@@ -1,14 +1,15 @@
 """What the database holds: dumb rows, one class a table. The desk's classes never appear here; `codec` goes between.
 
 `at` and its like are desk time, except in the tables of the surface (outbox, confirmations, alert_prefs and those of
-people and places), which live by the wall clock: two equal runs give the same bytes everywhere else.
+people and places) and of what models cost (exchanges, bodies), which live by the wall clock: two equal runs give the
+same bytes everywhere else.
 """
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Dialect, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Dialect, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -62,6 +63,10 @@ def _time(*, index: bool = False, null: bool = False) -> Any:
 
 def _number(*, key: bool = False) -> Any:
     return Field(sa_type=Integer, primary_key=key, sa_column_kwargs={"autoincrement": False} if key else {})
+
+
+def _large() -> Any:
+    return Field(sa_type=BigInteger)
 
 
 _FOLLOWED = text("kind != 'DecisionMade'")
@@ -253,6 +258,10 @@ class DeskRow(SQLModel, table=True):
     locks: str = _text()
     flattened_at: datetime | None = _time(null=True)
     summed: str = _text()
+    calls: str = _text()
+    attendance: str = _text()
+    judged: str = _text()
+    weighed: str | None = _text(null=True)
 
 
 class OutboxRow(SQLModel, table=True):
@@ -447,6 +456,74 @@ class CurveRow(SQLModel, table=True):
     ever_until: datetime | None = _time(null=True)
 
 
+class ExchangeRow(SQLModel, table=True):
+    """One request to a provider, written before it leaves. Wall time.
+
+    `cost`: what it may come to, until it is settled. `lack`: "" for an answer. `request` and `response` are keys
+    of `bodies`, whose rows may be gone already.
+    """
+
+    __tablename__ = "exchanges"
+    id: int | None = Field(default=None, sa_type=Integer, primary_key=True)
+    at: datetime = _time(index=True)
+    about: str = _text()
+    purpose: str = _text()
+    provider: str = _text()
+    requested: str = _text()
+    returned: str = _text()
+    lack: str = _text()
+    reason: str = _text()
+    prompt: str = _text()
+    prompt_hash: str = _text()
+    request: str = _text()
+    response: str = _text()
+    status: int = _number()
+    latency_ms: int = _number()
+    tokens_in: int = _number()
+    tokens_out: int = _number()
+    searches: int = _number()
+    cost: Decimal = _money()
+    basis: str = _text()
+    settled: bool
+
+
+class BodyRow(SQLModel, table=True):
+    """Bytes that crossed a wire, compressed, under the hash of what they were. Wall time."""
+
+    __tablename__ = "bodies"
+    sha: str = _text(key=True)
+    data: bytes = Field(sa_type=LargeBinary)
+    size: int = _number()  # before it was compressed
+    at: datetime = _time(index=True)
+
+
+class ScoreRow(SQLModel, table=True):
+    """Running exact sums over scored calls, kept up with each of them.
+
+    `version`: the definition of the label; `place`: of the bin of confidence, from 0. `stated`: sum of confidences in
+    millionths, `squares`: sum of their squared errors in millionths squared.
+    """
+
+    __tablename__ = "scores"
+    version: str = _text(key=True)
+    persona: str = _text(key=True)
+    model: str = _text(key=True)
+    place: int = _number(key=True)
+    n: int = _large()
+    right: int = _large()
+    stated: int = _large()
+    squares: int = _large()
+
+
+class ChainCacheRow(SQLModel, table=True):
+    """What the chain's provider has answered, so that it is not asked again within its lifetime. Wall time."""
+
+    __tablename__ = "chain_cache"
+    key: str = _text(key=True)
+    at: datetime = _time()
+    body: str = _text()
+
+
 METADATA = SQLModel.metadata
 JOURNAL: Table = METADATA.tables["journal"]
 CHAIN: Table = METADATA.tables["chain"]
@@ -469,3 +546,7 @@ PINS: Table = METADATA.tables["pins"]
 PULSE: Table = METADATA.tables["pulse"]
 TALLIES: Table = METADATA.tables["tallies"]
 CURVE: Table = METADATA.tables["curve"]
+EXCHANGES: Table = METADATA.tables["exchanges"]
+BODIES: Table = METADATA.tables["bodies"]
+SCORES: Table = METADATA.tables["scores"]
+CHAIN_CACHE: Table = METADATA.tables["chain_cache"]

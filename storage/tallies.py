@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Text, bindparam, delete, insert, select, tuple_, type_coerce
 
+from storage import scores
 from storage.codec import from_row
 from storage.database import Database, upsert
 from storage.lists import Rows
@@ -99,6 +100,13 @@ class Tallies:
     async def curve(self, since: datetime | None = None) -> Curve:
         """Equity by closed trades, of the UTC days from that one on, and the deepest fall within them."""
         return await self._database.read(lambda connection: _curve(connection, since))
+
+    async def board(self) -> Sequence[scores.Score]:
+        """How right everybody was, by persona and the model that answered."""
+        return await self._database.read(scores.board)
+
+    async def learned(self) -> scores.Learned:
+        return await self._database.read(scores.learned)
 
 
 # --- looking ------------------------------------------------------------------------------------------------------

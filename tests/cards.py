@@ -9,13 +9,29 @@ from typing import get_type_hints
 import bot.render
 from bot.render.alerts import render_event
 from bot.surface import Card
-from tests import cards_of_figures, cards_of_people, cards_of_the_desk
+from tests import (
+    cards_of_asking,
+    cards_of_figures,
+    cards_of_people,
+    cards_of_scores,
+    cards_of_the_desk,
+    cards_of_voices,
+    whales,
+)
 from tests import surface_examples as examples
 from tests.shown import ABOUT, Shown, shown
 from trading import messages as m
 
 EVENTS: dict[str, m.Event] = examples.events()
-CARDS: dict[str, Shown] = cards_of_figures.CARDS | cards_of_people.CARDS | cards_of_the_desk.CARDS
+CARDS: dict[str, Shown] = (
+    cards_of_asking.CARDS
+    | cards_of_figures.CARDS
+    | cards_of_people.CARDS
+    | cards_of_scores.CARDS
+    | cards_of_the_desk.CARDS
+    | cards_of_voices.CARDS
+    | whales.CARDS
+)
 
 
 def an_alert(event: m.Event) -> Card:

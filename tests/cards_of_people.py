@@ -8,7 +8,7 @@ import bot.commands  # noqa: F401 - fills the catalogue
 from bot.catalogue import COMMANDS
 from bot.render.health import health_card
 from bot.render.people import audit_card, audit_file, person_card, questions_card, users_card
-from bot.render.system import budget_card, command_card, help_card, logs_card, undelivered_card, undelivered_file
+from bot.render.system import command_card, help_card, logs_card, undelivered_card, undelivered_file
 from bot.render.wishes import Told, alerts_card, kind_card, place_card, stream_card, wish_card, wished_card
 from bot.routing import KINDS, MODES, Routing
 from bot.surface import Role
@@ -117,7 +117,6 @@ CARDS: dict[str, Shown] = {
     "health_held_back": shown(health_card, examples.a_held_back_status(), 1234, load("desk")),
     "health_well": shown(health_card, WELL, 1_234_567, load("desk")),
     "health_halted": shown(health_card, HALTED, 1234, load("desk"), BERLIN),
-    "budget": shown(budget_card),
     "logs": shown(logs_card, ("12:00:00 INFO one", "12:00:01 WARNING two")),
     "logs_cut": shown(logs_card, LOG),
     "logs_one": shown(logs_card, ("12:00:00 INFO one",)),

@@ -18,6 +18,7 @@ from trading.clock import ManualClock
 from trading.decision import Abstention, Decision, Opinion, Stance
 from trading.desk import Desk
 from trading.errors import BadRecord, JournalUnwritable
+from trading.experts import Trial
 from trading.market.feed import Chapter, Feed
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
@@ -37,6 +38,7 @@ from trading.messages import (
 from trading.model import FundingPayment, Leg, Order, OrderStatus, Position, Symbol, Trade
 from trading.playbook import Playbook, load
 from trading.ports import RECENT, Journal, State
+from trading.running import Panel
 from trading.state import DeskState
 from trading.venues.paper import PaperVenue
 from trading.venues.paper_rules import PaperRules
@@ -291,6 +293,9 @@ class MemoryJournal:
     async def waits(self, since: datetime) -> Sequence[Decision]:
         return [d for d in self.decisions.values() if d.at >= since and not d.approved]
 
+    async def trials(self, n: int) -> Sequence[Trial]:
+        return []
+
 
 def _since(applied: Mapping[str, datetime], last: str) -> frozenset[str]:
     return frozenset(i for i, at in applied.items() if last not in applied or at >= applied[last])
@@ -356,8 +361,8 @@ class Bench:
         )
         await self.desk.start()
 
-    def _arm(self, playbook: Playbook) -> tuple[dict[str, Scripted], dict[str, str]]:
-        return {name: Scripted(name, self.script, instant=self._instant) for name in playbook.panel}, {}
+    def _arm(self, playbook: Playbook) -> Panel:
+        return Panel(personas={n: Scripted(n, self.script, instant=self._instant) for n in playbook.panel}, off={})
 
     def _load(self, name: str) -> Playbook:
         return self.library.get(name) or load(name)

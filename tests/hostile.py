@@ -37,7 +37,7 @@ factors = st.sampled_from([Decimal(10) ** n for n in (-15, -6, 0, 3, 15)] + [Dec
 
 _STAYS: tuple[type, ...] = (Entry, timedelta)  # code, and what is only ever added to a date
 _CHOSEN = frozenset((*WINDOWS, *GROUPS, *WISHES))  # words that choose what is shown
-_OURS = frozenset(("now", "curve", "leads_to"))  # a curve is as long as the days it spans; and words of our own
+_OURS = frozenset(("now", "curve", "leads_to", "token"))  # a curve is as long as its days; and words of our own
 _COUNTS = frozenset(
     ("version", "undone", "trades", "wins", "bars", "waits", "denied", "withdrawn", "open", "same", "different",
      "ours_trades", "leverage")
@@ -108,4 +108,5 @@ mischiefs = st.builds(
 
 def spoilt(shown: Shown, by: Mischief) -> Shown:
     given = tuple(by.spoil(value) for value in shown.given)
-    return shown.otherwise(given, {name: by.spoil(value) for name, value in shown.named.items()})
+    named = {name: value if name in _OURS else by.spoil(value) for name, value in shown.named.items()}
+    return shown.otherwise(given, named)

@@ -4,7 +4,7 @@ Three made-up voters go by the names of the playbook's models, so that its seat 
 reads one thing of a bar, and has its own threshold:
 
 - grok's says BUY while the short average is above the long one (in ATRs)
-- qwen's says BUY while RSI is high, but not spent
+- gemini's says BUY while RSI is high, but not spent
 - deepseek's says BUY while volatility is low and the price rises
 
 A voter that is sure marks all seven categories bullish, a voter that says BUY without being sure leaves two UNKNOWN;
@@ -49,15 +49,15 @@ def _calm_rise(f: Features, row: int) -> float:
 
 VOTERS = (
     Voter(
-        name="x-ai/grok-4-fast", reads="SMA 20 - SMA 50, ATRs", value=_trend,
+        name="x-ai/grok-4.3", reads="SMA 20 - SMA 50, ATRs", value=_trend,
         buys=lambda v: v > 0, sure=lambda v: v > 1, confidence=0.7, gives_up=0.006,
     ),
     Voter(
-        name="qwen/qwen3-max", reads="RSI", value=_rsi,
+        name="google/gemini-3.8-flash", reads="RSI", value=_rsi,
         buys=lambda v: 50 < v < 80, sure=lambda v: 55 < v < 75, confidence=0.8, gives_up=0.005,
     ),
     Voter(
-        name="deepseek/deepseek-chat-v3.1", reads="volatility, signed by the move", value=_calm_rise,
+        name="deepseek/deepseek-v4-pro", reads="volatility, signed by the move", value=_calm_rise,
         buys=lambda v: 0 < v < 1, sure=lambda v: 0 < v < 0.6, confidence=0.65, gives_up=0.004,
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from decimal import Decimal as D
 from tests import risk_examples as risk
 from tests.control_examples import ANA, control_events
 from tests.risk_examples import AT, BTC, ETH
+from tests.voice_examples import voice_events
 from trading import messages as m
 from trading.breaker import Level
 from trading.decision import (
@@ -461,6 +462,7 @@ def events() -> dict[str, m.Event]:
         **settings_events(),
         **control_events(),
         **by_hand_events(),
+        **voice_events(),
         "desk_started": m.DeskStarted(
             at=AT,
             playbook="desk",

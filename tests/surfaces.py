@@ -23,19 +23,26 @@ from storage.outbox import DeadLetter
 from storage.people import Register
 from storage.preferences import Preferences
 from storage.queries import Queries
+from storage.scores import Learned, Score
 from storage.tallies import Curve, Tally
 from storage.wishes import WishList
 from tests import risk_examples as risk
 from tests import surface_examples as examples
 from trading import messages as m
+from trading.asking import NoAnswer, Question
+from trading.chain import ChainView
 from trading.clock import ManualClock
 from trading.errors import BadPlaybook, Misuse
 from trading.market.series import Series
 from trading.model import Symbol, TradingState
 from trading.playbook import Playbook, available, load
+from trading.policies import Seat
+from trading.ports import LanguageModel
 from trading.setting_lines import setting_lines
+from trading.spending import BudgetView
 from trading.state import DeskState
 from trading.status import DeskStatus, ExposureView, MarketView, RegimeLine, SettingLine, ShadowDeskView
+from trading.voice import Lack
 
 OWNER = Identity(platform="console", id="owner")  # as a person "owner"
 ANA = Identity(platform="telegram", id="7", name="Ana")  # admin, as a person "ana"
@@ -183,6 +190,12 @@ class NoFigures:
     async def curve(self, since: datetime | None = None) -> Curve:
         return Curve(points=(), fall=None)
 
+    async def board(self) -> Sequence[Score]:
+        return ()
+
+    async def learned(self) -> Learned:
+        return Learned(judged=(), weighed=None)
+
 
 class NoMail:
     async def dead(self, n: int) -> Sequence[DeadLetter]:
@@ -192,6 +205,43 @@ class NoMail:
 class NoLog:
     def last(self, n: int) -> Sequence[str]:
         return ()
+
+
+class NoVoices:
+    """A process without any key: nobody is asked, and whoever is asked says so."""
+
+    model: LanguageModel
+    words = ""
+    wordless = "no key of a model"
+
+    def __init__(self) -> None:
+        self.model = self
+
+    async def ask(self, question: Question[Any]) -> NoAnswer:
+        return NoAnswer(lack=Lack.OFF, reason=self.wordless)
+
+    async def budget(self) -> BudgetView:
+        return BudgetView(
+            at=datetime(2026, 1, 5, tzinfo=UTC), caps=(), per_decision=Decimal(0), costs=(), given_up=(), voices=()
+        )
+
+    def chain(self) -> ChainView:
+        return ChainView(reading=None, why="no key of Etherscan", asked=0, cached=0)
+
+    async def bodies(self, shas: Sequence[str]) -> dict[str, bytes]:
+        return {}
+
+    def sentiment(self, seat: Seat, universe: Sequence[str]) -> str:
+        return self.wordless
+
+    def whale(self, seat: Seat) -> str:
+        return "no key of Etherscan"
+
+    def council(self, seat: Seat) -> str:
+        return self.wordless
+
+    def bench(self, playbook: Playbook) -> None:
+        return None
 
 
 async def a_directory(database: Database, wall: ManualClock) -> Directory:
@@ -216,6 +266,7 @@ async def tools(desk: Desk, database: Database, wall: ManualClock, routing: Rout
         "routing": routing,
         "library": Shelf(),
         "log": NoLog(),
+        "voices": NoVoices(),
         "about": RenderContext(),
         "version": "0.1.0",
     }

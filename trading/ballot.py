@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from trading.decision import MICRO
 from trading.model import require_utc
+from trading.voice import Exchange
 
 
 class Signal(StrEnum):
@@ -51,6 +52,7 @@ class Ballot:
     invalidation: Decimal | None
     thesis: str
     categories: tuple[Judged, ...]  # each of `Category` once, in that order
+    exchanges: tuple[Exchange, ...] = ()  # with the provider; none where it was written down before
 
     def __post_init__(self) -> None:
         require_utc(self.at)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from trading.errors import JournalUnwritable, NoEvidence
-from trading.lessons import TEACHING, learned
+from trading.lessons import QUIET, TEACHING, learned
 from trading.messages import Event, ShadowClosed
 from trading.model import ZERO, ClientId, DecisionId, Direction, Leg, Order, Position, PositionId, Quote, Symbol, Trade
 from trading.playbook import Playbook
@@ -81,19 +81,21 @@ class Book:
             teaching = [e for e in events if isinstance(e, TEACHING)]
             lesson = learned(self.state, teaching, self.playbook)
             noted = tuple(self._noted)
-            changed = replace(self.state, **changes, **lesson.changes)
+            before, changed = self.state, replace(self.state, **changes, **lesson.changes)
             batch = ((*noted, *events, *lesson.events), (*states, changed))
             if idle and len(self._waiting) < self.patience:
                 self._waiting.append(batch)
             else:
                 await self._write([*self._waiting, batch], exit=exit)
             del self._noted[: len(noted)]
-            # Not the written copy: the day may have rolled meanwhile, and more been measured.
-            self.state = replace(self.state, **changes, **learned(self.state, teaching, self.playbook).changes)
+            if self.state is before:
+                self.state = changed
+            else:  # the day may have rolled meanwhile, and more been measured
+                self.state = replace(self.state, **changes, **learned(self.state, teaching, self.playbook).changes)
             self._remember(states)
             paper = tuple(e.trade for e in events if isinstance(e, ShadowClosed))
             self.shadow_trades = (*self.shadow_trades, *paper)[-RECENT:] if paper else self.shadow_trades
-        if teaching:
+        if any(not isinstance(e, QUIET) for e in teaching):
             self.learnt()
 
     def note(self, *events: Event, **changes: Any) -> None:

@@ -1,7 +1,7 @@
 """The entry path, read top to bottom: look, ask the panel, judge, pass the gate, write it down, hand the order on."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,24 +10,39 @@ from functools import partial
 
 from trading import shadow
 from trading.book import Book
-from trading.decision import Abstention, Action, Approved, Decision, Denied, Opinion, Plan, Seen, Verdict
+from trading.briefing import brief
+from trading.calls import worth_of
+from trading.decision import (
+    Abstention,
+    Action,
+    Approved,
+    Calibrated,
+    Decision,
+    Denied,
+    Opinion,
+    Plan,
+    Ruling,
+    Seen,
+    Verdict,
+)
 from trading.errors import JournalUnwritable, NoEvidence
 from trading.exit_plan import ExitPlan
 from trading.identity import client_id, decision_id
-from trading.judge import by_hand, judge
+from trading.judge import bounded, by_hand, judge
 from trading.market.outlook import Outlook, Outlooks
 from trading.market.series import exact, from_ms
 from trading.market.snapshot import Snapshot, Snapshots
 from trading.messages import BY_HAND, DecisionMade, EnterPair, Event, OrderIntended, ShadowOpened
 from trading.model import DecisionId, Leg, Order, OrderKind, Position, Symbol, base_of
-from trading.personas.panel import Persona, convene
+from trading.personas.panel import convene
 from trading.playbook import Phase, Playbook, span_text
 from trading.risk.gate import judge_entry
 from trading.risk.levels import nearest_invalidation
 from trading.risk.sizing import plan_entry
+from trading.running import Panel
 from trading.situation import Situation
 
-THINK_WITHIN = 20.0  # seconds a persona that asks the outside world may take
+SLACK = 5.0  # seconds beyond the deadlines of its models until a persona is given up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +60,8 @@ class Heard:
     opinions: tuple[Opinion | Abstention, ...]
     verdict: Verdict
     asked: EnterPair | None = None  # by a person, who has chosen the side
+    rulings: tuple[Ruling | Abstention, ...] = ()
+    calibrated: Calibrated | None = None  # of the judge's confidence; a person's side has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,7 @@ class Cycle:
         market: Snapshots,
         book: Book,
         playbook: Playbook,
-        panel: Mapping[str, Persona],
+        panel: Panel,
         repeats_until: datetime | None = None,
     ) -> None:
         self.market = market
@@ -71,10 +88,11 @@ class Cycle:
         self.repeats_until = repeats_until  # market time at which the last process ended
         self.use(playbook, panel)
 
-    def use(self, playbook: Playbook, panel: Mapping[str, Persona]) -> None:
+    def use(self, playbook: Playbook, panel: Panel) -> None:
         """Decide by these from now on. Never in the middle of a round: a decision is of one playbook."""
         self.playbook = playbook
-        self.panel = panel  # the personas that are armed in this process
+        self.panel = panel
+        self.patience = SLACK + max(s.answer_within for s in playbook.panel.values()).total_seconds()
         self.weights = {s: self._weights(i.base) for s, i in self.market.instruments().items()}
         self.outlooks = Outlooks(playbook.regime)
         self.situation = Situation(market=self.market, book=self.book, playbook=playbook)
@@ -87,11 +105,10 @@ class Cycle:
 
         Raises JournalUnwritable when the journal did not take the decisions: then nothing is to be sent.
         """
-        # Models may take their time here; nothing below these two lines waits for anything but the journal.
-        heard = await self._listen([s for s in symbols if self._concerns(s)])
-        heard = await self._news(heard, trigger)
-        heard.sort(key=lambda h: -h.verdict.confidence)  # slots go to the strongest verdicts first
         moment = Moment(trigger, phase, frozen)
+        # Models may take their time here; nothing below this line waits for anything but the journal.
+        heard = await self._listen(await self._news([s for s in symbols if self._concerns(s)], trigger), moment)
+        heard.sort(key=lambda h: -h.verdict.confidence)  # slots go to the strongest verdicts first
         return await self._come_to([(self._id(h.snapshot, trigger), h) for h in heard], moment)
 
     async def by_hand(self, asked: EnterPair, *, phase: Phase | None, frozen: Callable[[], str]) -> Round:
@@ -100,10 +117,11 @@ class Cycle:
 
         Raises NoEvidence where there is no fresh bar, JournalUnwritable as `run` does.
         """
-        heard = await self._ask(self.market.snapshot(asked.symbol))
+        moment = Moment(BY_HAND, phase, frozen)
+        heard = await self._ask(self.market.snapshot(asked.symbol), moment, ruled=False)
         verdict = by_hand(heard.verdict, asked.direction, asked.by, self.playbook.judge)
         heard = replace(heard, verdict=verdict, asked=asked)
-        return await self._come_to([(await self._next_id(heard.snapshot), heard)], Moment(BY_HAND, phase, frozen))
+        return await self._come_to([(await self._next_id(heard.snapshot), heard)], moment)
 
     async def _come_to(self, heard: Sequence[tuple[DecisionId, Heard]], moment: Moment) -> Round:
         """Pass the gate, write down what it says, hand the entries on."""
@@ -127,33 +145,46 @@ class Cycle:
     def _concerns(self, symbol: Symbol) -> bool:
         return base_of(symbol) in self.playbook.universe and symbol not in self.book.taken()
 
-    async def _listen(self, symbols: Sequence[Symbol]) -> list[Heard]:
-        """Opinions and verdicts; an instrument without a fresh bar is passed over."""
+    async def _listen(self, snapshots: Sequence[Snapshot], moment: Moment) -> list[Heard]:
+        """Opinions and verdicts; where models are on the panel, of all instruments at once."""
+        if self.panel.instant:
+            return [await self._ask(s, moment) for s in snapshots]
+        return list(await asyncio.gather(*(self._ask(s, moment) for s in snapshots)))
+
+    async def _ask(self, snapshot: Snapshot, moment: Moment, *, ruled: bool = True) -> Heard:
+        """`ruled`: models may have a say in the verdict too; a person's is his own."""
+        seats, outlook = self.weights[snapshot.symbol], self.outlooks(snapshot)
+        if not self.panel.instant:
+            about, briefing = self._id(snapshot, moment.trigger), brief(snapshot, outlook, self.situation, moment.phase)
+            snapshot = replace(snapshot, about=about, briefing=briefing)
+        opinions = await convene([self.panel.personas[n] for n in seats], snapshot, timeout=self.patience)
+        verdict = judge(opinions, seats, self.playbook.judge)
+        if not ruled:
+            return Heard(snapshot, outlook, opinions, verdict)
+        rulings: tuple[Ruling | Abstention, ...] = ()
+        if self.panel.bench is not None:
+            rulings = await self.panel.bench.rule(snapshot, verdict, opinions, weights=seats)
+            verdict = bounded(verdict, rulings, self.playbook.judge, self.playbook.validation)
+        worth = worth_of(self.book.state.judged, verdict, rulings)
+        return Heard(snapshot, outlook, opinions, verdict, rulings=rulings, calibrated=worth)
+
+    async def _news(self, symbols: Sequence[Symbol], trigger: str) -> list[Snapshot]:
+        """What has not been decided on yet: after a crash one moment may be looked at twice, and nobody is asked twice.
+        An instrument without a fresh bar is passed over."""
         snapshots = []
         for symbol in symbols:
             with suppress(NoEvidence):
                 snapshots.append(self.market.snapshot(symbol))
-        if all(persona.instant for persona in self.panel.values()):
-            return [await self._ask(s) for s in snapshots]
-        return list(await asyncio.gather(*(self._ask(s) for s in snapshots)))
-
-    async def _ask(self, snapshot: Snapshot) -> Heard:
-        seats = self.weights[snapshot.symbol]
-        opinions = await convene([self.panel[name] for name in seats], snapshot, timeout=THINK_WITHIN)
-        return Heard(snapshot, self.outlooks(snapshot), opinions, judge(opinions, seats, self.playbook.judge))
-
-    async def _news(self, heard: list[Heard], trigger: str) -> list[Heard]:
-        """Without what the journal holds already: after a crash one moment may be looked at twice."""
         if self.repeats_until is None:
-            return heard
+            return snapshots
         if self.book.clock.now() > self.repeats_until:
             self.repeats_until = None
-        known = await self.book.journal.known([self._id(h.snapshot, trigger) for h in heard])
-        return [h for h in heard if self._id(h.snapshot, trigger) not in known]
+        known = await self.book.journal.known([self._id(s, trigger) for s in snapshots])
+        return [s for s in snapshots if self._id(s, trigger) not in known]
 
     def _weights(self, base: str) -> dict[str, int]:
         """Thousandths, of the personas that exist for an instrument and are armed."""
-        return {n: seat.milli for n, seat in self.playbook.seats(base).items() if n in self.panel}
+        return {n: seat.milli for n, seat in self.playbook.seats(base).items() if n in self.panel.personas}
 
     def _id(self, snapshot: Snapshot, trigger: str) -> DecisionId:
         return decision_id(self.book.state.desk, self.playbook.name, snapshot.symbol, snapshot.at, trigger)
@@ -183,6 +214,8 @@ class Cycle:
             verdict=verdict,
             gate=None if waits else self._gate(decision, heard, moment),
             by=heard.asked.by if heard.asked else "",
+            rulings=heard.rulings,
+            calibrated=heard.calibrated,
         )
 
     def _gate(self, decision: DecisionId, heard: Heard, moment: Moment) -> Approved | Denied:
@@ -195,6 +228,8 @@ class Cycle:
             phase=moment.phase,
             frozen=moment.frozen(),
             asked=heard.asked,
+            thought=not self.panel.instant,
+            calibrated=heard.calibrated.value if heard.calibrated else None,
         )
         draft = partial(plan_entry, direction=direction, desk=self.book.state.desk, decision=decision)
         return judge_entry(draft, facts)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from trading.exit_plan import Regime
 from trading.model import ZERO, DecisionId, Direction, Protection, Symbol
+from trading.voice import Exchange, Voice
 
 MICRO = 1_000_000  # confidences are whole millionths, so that borders and ties are exact and sums commute
 
@@ -56,6 +57,7 @@ class Opinion:
     thesis: str
     evidence: tuple[Evidence, ...]
     invalidation: Decimal | None = None  # the price at which it gives its thesis up, where it names one
+    voice: Voice | None = None  # of a model or a chain reader; None: arithmetic on the snapshot
 
     def __post_init__(self) -> None:
         if not 0 <= self.confidence <= MICRO:
@@ -71,6 +73,31 @@ class Opinion:
 class Abstention:
     persona: str
     reason: str
+    failed: bool = False  # something broke: not merely nothing to go by
+    voice: Voice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a model said of a verdict that the votes had come to. It can lower or stop, never raise or turn."""
+
+    who: str  # "judge" or "validator"
+    said: str  # "long", "short", "wait"; "approve", "reject"
+    confidence: int | None  # millionths; None: it was not asked for one
+    thesis: str
+    voice: Voice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """What a stated confidence has been worth so far."""
+
+    value: int  # millionths
+    version: str  # of labels and method: "direction-1 shrunk", "direction-1 platt"
+    n: int  # labelled calls it rests on
+    right: int = 0  # of them
+    slope: Decimal | None = None  # of Platt's line in log-odds; None where only shrunk
+    intercept: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +201,14 @@ class Decision:
     verdict: Verdict
     gate: Approved | Denied | None  # None: the judge said WAIT and no gate was asked
     by: str = ""  # the person who has chosen the side; "": the judge has
+    rulings: tuple[Ruling | Abstention, ...] = ()  # of models that were asked about the verdict, in that order
+    calibrated: Calibrated | None = None  # the verdict's confidence by its record; None: nothing is known yet
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange with a provider that it was made from, in the order of the record."""
+        voices = [said.voice for said in (*self.opinions, *self.rulings)]
+        return tuple(exchange for voice in voices if voice is not None for exchange in voice.exchanges)
 
     @property
     def approved(self) -> bool:

@@ -33,11 +33,11 @@ from trading.messages import (
     VenueUpdate,
 )
 from trading.model import ExitReason, Position, Quote, Symbol
-from trading.personas.panel import Persona
 from trading.playbook import Playbook
 from trading.ports import Clock, Journal, Venue
 from trading.reconcile import Reconciler
-from trading.running import Arm, Running
+from trading.running import Arm, Panel, Running
+from trading.scoring import Scoring
 from trading.sentry import Sentry
 from trading.setting_lines import setting_lines
 from trading.settings import BY_DATES, Alter, Load, Row
@@ -53,6 +53,7 @@ from trading.watch import Watch
 log = logging.getLogger(__name__)
 
 BREAKER = Symbol("breaker")  # its lane, in which what it has to say is written
+SCORES = Symbol("scores")  # likewise of calls whose horizon has passed
 STOP_WITHIN = 2.0  # seconds that lanes have to finish what they do
 
 
@@ -88,7 +89,8 @@ class Desk:
             every=self.playbook.schedule.watch_every,
         )
         self.shadowing = Shadowing(book=book, watch=self.watch)
-        self.summing = Summing(book=book, market=market)
+        self.scoring = Scoring(book=book, market=market)
+        self.summing = Summing(book=book, market=market, scoring=self.scoring)
         self.thinking = Thinking(
             book=book,
             running=running,
@@ -112,6 +114,7 @@ class Desk:
         self.waits = self.thinking.waits
         running.followers.append(self._follow)
         self.faults: dict[str, str] = {}
+        self.patient = True  # whether time stands still while somebody thinks: it does in a replay, not at a venue
 
     @classmethod
     async def open(
@@ -170,7 +173,7 @@ class Desk:
             equity=self.book.booked,
             open_positions=len(self.book.positions),
             resumed=self.resumed_at is not None,
-            personas_off=tuple(f"{name}: {why}" for name, why in self.running.off.items()),
+            personas_off=tuple(f"{name}: {why}" for name, why in self.running.panel.off.items()),
         )
         await self.running.take_up(started)
         self.thinking.start()
@@ -190,10 +193,12 @@ class Desk:
         return left
 
     async def settle(self) -> None:
-        """Until everything that was started is done: what a replayed market waits for between two moments."""
+        """Until everything that was started is done: what a replayed market waits for between two moments. Where time
+        goes on by itself, a model that thinks is not waited for."""
         while True:
             await self.lanes.settle()
-            await self.thinking.settle()
+            if self.patient or self.panel.instant:
+                await self.thinking.settle()
             if self.lanes.idle:
                 return
 
@@ -225,6 +230,8 @@ class Desk:
         for symbol in sorted(self.book.taken()):
             if self.execution.needs_attention(symbol):
                 self.lanes.post(symbol, lambda s=symbol: self.execution.attend(s))  # type: ignore[misc]
+        if self.scoring.due:
+            self.lanes.post(SCORES, self.scoring.score)
 
     async def on_gap(self, gap: DataGap) -> None:
         if not self._was_told(gap, gap.symbol):
@@ -331,7 +338,7 @@ class Desk:
         return self.running.playbook
 
     @property
-    def panel(self) -> Mapping[str, Persona]:
+    def panel(self) -> Panel:
         return self.running.panel
 
     @property

@@ -13,7 +13,10 @@ GavelError
     |-- BadPlaybook      a playbook file
     |-- BadHistory       a candle file
     |-- BadBallots       a file of recorded ballots
+    |-- BadModels        the file of language models
     |-- BadRecord        what the database holds
+    |-- BadWallets       a file of labelled wallets
+    |-- BadWhaleModel    a classifier's file, or what it is trained from
     `-- IllegalTransition  a state was asked to go where its table has no way
 """
 
@@ -79,8 +82,20 @@ class BadBallots(Misuse):
     """A file of recorded ballots cannot be used; the message names every bad line."""
 
 
+class BadModels(Misuse):
+    """The file of language models cannot be used, or has no model of that name; the message names every fault."""
+
+
 class BadRecord(Misuse):
     """The database holds something that its own code did not write."""
+
+
+class BadWallets(Misuse):
+    """A file of labelled wallets cannot be used; the message names every bad entry."""
+
+
+class BadWhaleModel(Misuse):
+    """A wallet classifier's file does not fit this version, or cannot be trained; the message says what and where."""
 
 
 class IllegalTransition(Misuse):

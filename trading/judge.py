@@ -1,12 +1,16 @@
 """Votes -> Verdict. Whole numbers only: borders and ties are exact, and the same lines serve one bar or a column."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from trading.decision import MICRO, Abstention, Action, Decision, Opinion, Tally, Verdict, shown
+from trading.decision import MICRO, Abstention, Action, Decision, Opinion, Ruling, Tally, Verdict, shown
 from trading.model import Direction
 from trading.playbook import JudgePolicy, Quorum
+from trading.policies import Unavailable, ValidationPolicy
+
+JUDGE, VALIDATOR = "judge", "validator"  # whose rulings they are
+APPROVE, REJECT = "approve", "reject"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +111,69 @@ def by_hand(heard: Verdict, direction: Direction, by: str, policy: JudgePolicy) 
     )
 
 
-def rejudged(decision: Decision, policy: JudgePolicy) -> Verdict:
-    """The verdict again, from the record alone; `policy` may be another than it was made under."""
+def bounded(
+    verdict: Verdict,
+    rulings: Sequence[Ruling | Abstention],
+    policy: JudgePolicy,
+    validation: ValidationPolicy | None,
+) -> Verdict:
+    """The verdict after what models said of it: they can lower its confidence or stop it, never raise or turn it.
+
+    A model that was to be asked and has no ruling here is unavailable, whatever kept it.
+    """
+    if policy.model and verdict.action is not Action.WAIT:
+        verdict = _judged(verdict, _ruling(JUDGE, rulings), policy)
+    if validation and verdict.action is not Action.WAIT:
+        verdict = _validated(verdict, _ruling(VALIDATOR, rulings), validation)
+    return verdict
+
+
+def _ruling(who: str, rulings: Sequence[Ruling | Abstention]) -> Ruling | None:
+    return next((r for r in rulings if isinstance(r, Ruling) and r.who == who), None)
+
+
+def _judged(verdict: Verdict, ruling: Ruling | None, policy: JudgePolicy) -> Verdict:
+    if ruling is None:
+        return _without("the judge's model", verdict, policy.unavailable)
+    if ruling.said != verdict.action.value:
+        return _stopped(verdict, f"{verdict.action.value} by the votes, but the judge's model says {ruling.said}")
+    said = verdict.confidence if ruling.confidence is None else ruling.confidence
+    if said >= verdict.confidence:
+        return replace(verdict, reason=f"{verdict.reason}; the judge's model agrees")
+    lower = replace(verdict, confidence=said)
+    words = f"the judge's model lowers it to {shown(said)}"
+    if said < int(policy.min_confidence * MICRO):
+        return _stopped(lower, f"{verdict.action.value} by the votes, but {words}, under {policy.min_confidence:.2f}")
+    return replace(lower, reason=f"{verdict.reason}; {words}")
+
+
+def _validated(verdict: Verdict, ruling: Ruling | None, policy: ValidationPolicy) -> Verdict:
+    if ruling is None:
+        return _without("the validator", verdict, policy.unavailable)
+    if ruling.said != APPROVE:
+        return _stopped(verdict, f"{verdict.action.value} by the votes, but the validator rejects it")
+    return replace(verdict, reason=f"{verdict.reason}; the validator approves")
+
+
+def _without(who: str, verdict: Verdict, then: Unavailable) -> Verdict:
+    if then is Unavailable.MECHANICAL:
+        return replace(verdict, reason=f"{verdict.reason}; without {who}, which gave no answer")
+    return _stopped(verdict, f"{verdict.action.value} by the votes, but {who} gave no answer")
+
+
+def _stopped(verdict: Verdict, reason: str) -> Verdict:
+    return replace(verdict, action=Action.WAIT, reason=reason)
+
+
+def rejudged(decision: Decision, policy: JudgePolicy, validation: ValidationPolicy | None = None) -> Verdict:
+    """The verdict again, from the record alone; the policies may be others than it was made under.
+
+    What models said of it is taken from the record where the policies have them say anything.
+    """
     heard = judge(decision.opinions, decision.weights, policy)
-    if not decision.by:
-        return heard
-    return by_hand(heard, decision.verdict.action.direction, decision.by, policy)
+    if decision.by:  # a person's side is his own: no model was asked about it
+        return by_hand(heard, decision.verdict.action.direction, decision.by, policy)
+    return bounded(heard, decision.rulings, policy, validation)
 
 
 def _points(strength: int) -> str:

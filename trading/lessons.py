@@ -1,6 +1,7 @@
 """What the desk learns from what happens to it: a fold over events, written in their own transaction. Pure.
 
-A closed trade is evidence for the size of the next ones, a shadow trade for the way back, a fill shows what prices cost
+Every decision is a call to each side that was taken, and what became of one says what its confidence was worth. A
+closed trade is evidence for the size of the next ones, a shadow trade for the way back, a fill shows what prices cost
 more than expected, an order that failed shows how the venue does. Evidence belongs to the playbook that made the trade;
 only the running one has a policy to judge it by, so what another one's leftovers come to is not counted.
 """
@@ -11,7 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from trading.calibration import labelled
+from trading.calls import JUDGE, attended, opened, without
+from trading.decision import Decision
 from trading.messages import (
+    CallScored,
+    DecisionMade,
     Event,
     OrderEnded,
     OrderFilled,
@@ -26,11 +32,12 @@ from trading.playbook import Playbook
 from trading.risk.expectancy import Evidence, Method, is_stopped, risk_fraction
 from trading.state import DeskState, Samples
 
-TEACHING = (TradeClosed, ShadowOpened, ShadowClosed, OrderFilled, OrderEnded, PlaybookChanged)
+QUIET = (DecisionMade, CallScored)  # what they teach changes nothing that the desk does now
+TEACHING = (TradeClosed, ShadowOpened, ShadowClosed, OrderFilled, OrderEnded, PlaybookChanged, *QUIET)
 FAILED = (OrderStatus.REJECTED, OrderStatus.ABANDONED)
 OF_THE_DESK = (Leg.ENTRY, Leg.PARTIAL, Leg.CLOSE)  # sent by itself; a guard goes with its entry
 _DIGIT = Decimal("1e-9")
-_TAUGHT = ("samples", "evidence", "shadow", "health")
+_TAUGHT = ("samples", "evidence", "shadow", "health", "calls", "attendance", "judged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +53,7 @@ def learned(state: DeskState, events: Sequence[Event], playbook: Playbook) -> Le
     """What the state becomes by these events, in their order, and whether that changes how trades are sized."""
     if not events:
         return NOTHING_LEARNED
-    after = state
+    after = _heard(state, [e.decision for e in events if isinstance(e, DecisionMade)], playbook)
     for event in events:
         after = _after(after, event, playbook)
     changes = {name: value for name in _TAUGHT if (value := getattr(after, name)) is not getattr(state, name)}
@@ -71,10 +78,32 @@ def _after(state: DeskState, event: Event, playbook: Playbook) -> DeskState:
         case ShadowClosed(trade=trade):
             left = tuple(p for p in state.shadow if p.id != trade.id)
             return _judged_by_shadow(replace(state, shadow=left), trade, playbook)
+        case CallScored():
+            return _labelled(state, event)
         case PlaybookChanged():  # its successor is judged by trades of its own
             return replace(state, shadow=(), health=None)
         case _:
             return state
+
+
+def _heard(state: DeskState, decisions: Sequence[Decision], playbook: Playbook) -> DeskState:
+    """Who was asked in one round, and the calls that were made in it."""
+    if not decisions:
+        return state
+    calls = state.calls
+    for decision in decisions:
+        phase = playbook.phase_named(decision.phase)
+        horizon = phase.max_hold if phase and phase.max_hold is not None else playbook.exits.max_hold
+        calls = opened(calls, decision, horizon)
+    return replace(state, calls=calls, attendance=attended(state.attendance, decisions))
+
+
+def _labelled(state: DeskState, event: CallScored) -> DeskState:
+    """The call is over; what the judge stated is worth what came of it."""
+    calls, judged = without(state.calls, event.persona, event.symbol), state.judged
+    if event.persona == JUDGE:
+        judged = labelled(judged, event.model, event.direction, stated=event.confidence, right=event.right)
+    return replace(state, calls=calls, judged=judged)
 
 
 def _has_failed(order: Order) -> bool:

@@ -9,6 +9,7 @@ from trading.decision import Decision
 from trading.exit_plan import StopKind
 from trading.health import Health, Severity
 from trading.model import (
+    DecisionId,
     Direction,
     ExitReason,
     Fill,
@@ -21,6 +22,7 @@ from trading.model import (
     Trade,
 )
 from trading.risk.expectancy import Method
+from trading.voice import Lack
 
 # --- what reaches an instrument's queue ---------------------------------------------------------------------------
 
@@ -259,6 +261,7 @@ class DeskStarted(Event):
     open_positions: int
     resumed: bool
     personas_off: tuple[str, ...] = ()  # "whale: ..." with the reason
+    settings: str = ""  # the playbook that runs from now on, whole: `Playbook.hash` is over this text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,6 +406,83 @@ class TradingResumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceLost(Event):
+    """A model or the chain reader does not answer any more, or not as it must. Said once, until it is back."""
+
+    voice: str  # "gemini-3.5-flash-lite", "etherscan"
+    lack: Lack
+    reason: str
+    serves: tuple[str, ...]  # what does without it: "sentiment", "council", "judge", "whale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceBack(Event):
+    voice: str
+    lost_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSubstituted(Event):
+    """Another model answered than was asked."""
+
+    requested: str
+    returned: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelExpiring(Event):
+    """A model that the playbook asks will be gone soon, or is."""
+
+    model: str
+    expires: datetime
+    days: int  # negative: it is over
+    instead: str = ""  # what its file names as successor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetReached(Event):
+    """Something is given up so that what matters more can still be paid."""
+
+    cap: str  # "decision", "hour", "day", "month", "ask"
+    limit: Decimal  # USD
+    used: Decimal  # with what is reserved
+    given_up: str  # "phrasing of /ask", "sentiment", ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallScored(Event):
+    """A persona took a side on an instrument, its horizon has passed: was it right?
+
+    `version` names the definition of the label. Calls of one persona on one instrument never overlap in time.
+    """
+
+    version: str  # "direction-1"
+    persona: str  # "judge" for verdicts
+    model: str  # the identity that answered; "" for rules
+    symbol: Symbol
+    decision_id: DecisionId
+    direction: Direction
+    confidence: int  # millionths
+    called_at: datetime
+    horizon: timedelta
+    price: Decimal  # mark when it was made
+    then: Decimal  # mark at the horizon
+    costs: Decimal  # fraction of price, both ways
+    right: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsProposed(Event):
+    """What the record of the personas suggests. Nothing is changed by it: a person may."""
+
+    playbook: str
+    n: int
+    rows: tuple[tuple[str, str, str], ...]  # (persona, weight now, weight proposed)
+    gain: tuple[Decimal, Decimal]  # 95 % interval of the gain in hit rate, fractions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairLocked(Event):
     symbol: Symbol
     direction: Direction | None
@@ -531,6 +611,7 @@ class SettingsChanged(Event):
     version: int
     changes: tuple[tuple[str, str, str], ...]
     undone: int | None = None  # the version that this takes back
+    settings: str = ""  # as in DeskStarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -539,6 +620,7 @@ class PlaybookChanged(Event):
     before: str
     after: str
     kept: tuple[str, ...]  # open positions, which keep the exits they were opened with
+    settings: str = ""  # as in DeskStarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -657,6 +739,7 @@ class PlaybookWritten(Event):
     by: str
     playbook: str
     parent: str
+    model: str = ""  # that wrote it from a wish in words; "": a person did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,18 @@
 
 import hashlib
 import itertools
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from trading.errors import BadPlaybook
 from trading.faults import Fault, faults, nearest
@@ -30,6 +31,7 @@ from trading.policies import (
     Sizing,
     SizingMethod,
     Step,
+    ValidationPolicy,
     agreed,
     parse_span,
     span_text,
@@ -55,6 +57,7 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parent / "playbooks"
+CHAIN_ASSET = "ETH"  # whose large holders WHALE reads
 
 
 class Playbook(Part):
@@ -67,6 +70,7 @@ class Playbook(Part):
     tier1: tuple[Base, ...] = ("BTC", "ETH")
     panel: dict[str, Seat] = Field(min_length=1)
     judge: JudgePolicy = JudgePolicy()
+    validation: ValidationPolicy | None = None
     sizing: Sizing = Sizing()
     limits: Limits = Limits()
     exits: Exits = Exits()
@@ -122,9 +126,14 @@ class Playbook(Part):
                 yield (("phases", n, "starts"), ("phases", m, "ends")), f"{first} and {second} overlap"
 
     @cached_property
+    def text(self) -> str:
+        """All of it on one line, as the journal keeps it; `recalled` reads it."""
+        return self.model_dump_json()
+
+    @cached_property
     def hash(self) -> str:
         """Names the exact settings a decision was made under."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        return hash_of(self.text)
 
     def amended(self, overrides: Mapping[str, str]) -> Self:
         """With single values changed: dotted key ("phases.final.max_hold") -> value as text ("6h", "3", "0.02", "2%").
@@ -163,8 +172,14 @@ class Playbook(Part):
         return 1 if base in self.tier1 else 2
 
     def seats(self, base: str) -> dict[str, Seat]:
-        """The personas that exist for this instrument."""
-        return {n: s for n, s in self.panel.items() if s.enabled and self.tier(base) in s.tiers}
+        """The personas that exist for this instrument. WHALE reads ETH; who borrows its view does so at half weight."""
+        here = {n: s for n, s in self.panel.items() if s.enabled and self.tier(base) in s.tiers}
+        whale = here.get("whale")
+        if whale is None or base == CHAIN_ASSET:
+            return here
+        if base not in whale.correlated:
+            return {n: s for n, s in here.items() if n != "whale"}
+        return {**here, "whale": whale.model_copy(update={"weight": whale.weight / 2})}
 
     def phase_named(self, name: str) -> Phase | None:
         return next((p for p in self.phases if p.name == name), None)
@@ -262,6 +277,39 @@ def _by_name(path: Place, data: Any) -> Place:
         numbered = isinstance(part, int) and isinstance(data, dict)
         found.append(data.get("name", int(part) + 1) if numbered else part)
     return tuple(found)
+
+
+# --- as the journal keeps it ------------------------------------------------------------------------------------------
+
+
+def hash_of(text: str) -> str:
+    """The hash of the playbook whose `text` this is."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def recalled(text: str) -> Playbook:
+    """The inverse of `Playbook.text`. What the schema has learnt since has its default. Raises BadPlaybook."""
+    try:
+        return Playbook.model_validate(_plain(json.loads(text), Hint(kind=Playbook)))
+    except (ValueError, KeyError, TypeError) as error:  # pydantic's own is a ValueError
+        raise BadPlaybook(f"settings of the journal that do not fit any more: {type(error).__name__}") from error
+
+
+def _plain(value: Any, hint: Hint) -> Any:
+    """Times and lengths of time as what they are: JSON has only text for them."""
+    match value:
+        case dict():
+            return {key: _plain(item, hint.inner(key)) for key, item in value.items()}
+        case list():
+            return [_plain(item, hint.inner(n)) for n, item in enumerate(value)]
+        case str() if hint.kind is timedelta:
+            return _SPAN.validate_python(value)
+        case str() if hint.kind is datetime:
+            return datetime.fromisoformat(value)
+    return value
+
+
+_SPAN = TypeAdapter(timedelta)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -89,6 +89,11 @@ def rises(values: Sequence[Decimal | int]) -> bool:
     return all(a < b for a, b in itertools.pairwise(values))
 
 
+class Scope(StrEnum):
+    PAIR = "pair"
+    MARKET = "market"
+
+
 class Seat(Part):
     """One persona's place on the panel."""
 
@@ -100,10 +105,16 @@ class Seat(Part):
     max_book_age: Span = timedelta(seconds=10)
     min_trades: int = Field(default=50, ge=0)
     min_bars: int = Field(default=60, ge=1)  # TECHNICAL, SIGMA
+    model: str = ""  # SENTIMENT: a name of models.toml; "" is the default of that file
+    scope: Scope = Scope.PAIR  # SENTIMENT: asked for each pair, or once for all
+    fresh: Span = timedelta(hours=6)  # SENTIMENT: how old a page may be that it leans on
+    answer_within: Span = timedelta(seconds=30)  # SENTIMENT, COUNCIL: each model's deadline
+    correlated: tuple[Base, ...] = ()  # WHALE: pairs that borrow ETH's view, at half weight; the card says so
     models: tuple[str, ...] = ()  # COUNCIL: who sits on it
     agree: int = Field(default=2, ge=1)  # COUNCIL: votes to buy that make a long
     bullish: int = Field(default=7, ge=0, le=7)  # COUNCIL: categories that must be bullish for a vote to buy to count
-    max_age: Span = timedelta(minutes=30)  # COUNCIL: an older ballot is none
+    max_age: Span = timedelta(minutes=30)  # COUNCIL, SENTIMENT, WHALE: what was heard is not asked again before, nor
+    # used after
 
     @property
     def milli(self) -> int:
@@ -114,7 +125,9 @@ OF_SEATS: dict[str, tuple[str, ...]] = {  # what means something to one persona 
     "flow": ("window", "book_depth", "max_book_age", "min_trades"),
     "technical": ("min_bars",),
     "sigma": ("min_bars",),
-    "council": ("models", "agree", "bullish", "max_age"),
+    "sentiment": ("model", "scope", "fresh", "answer_within", "max_age"),
+    "whale": ("correlated", "max_age"),
+    "council": ("models", "agree", "bullish", "answer_within", "max_age"),
 }
 
 
@@ -123,12 +136,37 @@ class Quorum(StrEnum):
     RENORMALISE = "renormalise"
 
 
+class Unavailable(StrEnum):
+    """What becomes of an entry that a model was to be asked about, and could not be."""
+
+    WAIT = "wait"
+    MECHANICAL = "mechanical"  # the votes decide alone
+
+
 class JudgePolicy(Part):
     min_confidence: Fraction = Decimal("0.60")
     min_agreeing: int = Field(default=2, ge=1)
     dominance: Decimal = Field(default=Decimal("1.15"), ge=1)
     drag: Decimal = Field(default=Decimal("0.5"), ge=0, le=1)
     quorum: Quorum = Quorum.WORST_CASE
+    model: str = ""  # a name of models.toml: it may lower the confidence or say WAIT; "": the votes decide alone
+    answer_within: Span = timedelta(seconds=20)
+    unavailable: Unavailable = Unavailable.WAIT
+
+
+class ValidationPolicy(Part):
+    """A model that says APPROVE or REJECT of an entry, after the judge and before the gate."""
+
+    model: str = Field(min_length=1)
+    answer_within: Span = timedelta(seconds=20)
+    unavailable: Unavailable = Unavailable.WAIT
+
+
+class StatedOr(StrEnum):
+    """Which confidence sizes a trade."""
+
+    STATED = "stated"
+    CALIBRATED = "calibrated"  # the smaller of both; the lowest step while nothing is known
 
 
 class Step(Part):
@@ -162,6 +200,7 @@ class Line(Part):
 
 class Sizing(Part):
     method: SizingMethod = SizingMethod.CONFIDENCE
+    confidence: StatedOr = StatedOr.STATED
     steps: tuple[Step, ...] = (
         Step(above=Decimal("0.80"), margin=Decimal("0.105")),
         Step(above=Decimal("0.70"), margin=Decimal("0.09")),
@@ -199,6 +238,7 @@ class Limits(Part):
     max_trade: Fraction = Decimal(1)  # of equity, the margin of one position
     max_margin: Fraction = Decimal("0.60")  # of equity, all positions together
     max_daily_loss: Fraction = Decimal("0.05")  # of the UTC day's opening equity
+    max_thought: Span = timedelta(seconds=90)  # a verdict that took longer is not traded
     wash_guard: Span = timedelta(seconds=60)  # no entry on the other side so soon after a close
     manual_entry: bool = True  # whether people may enter by hand
     max_requote: Fraction = Decimal("0.005")  # how far the mark may move between what a person saw and his yes

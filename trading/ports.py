@@ -5,7 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from trading.asking import A, Answer, Kept, NoAnswer, Question
+from trading.chain import ChainView, Reading
 from trading.decision import Decision
+from trading.experts import Trial
 from trading.messages import Event, OrderReport, VenueUpdate
 from trading.model import (
     Balance,
@@ -22,6 +25,7 @@ from trading.model import (
     Trade,
 )
 from trading.state import DeskState
+from trading.voice import Exchange
 
 RECENT = 500  # closed trades that a desk keeps at hand
 
@@ -93,6 +97,90 @@ class Venue(Protocol):
         ...
 
 
+class LanguageModel(Protocol):
+    """Models, whoever provides them. Nothing that can happen there comes back as an exception."""
+
+    async def ask(self, question: Question[A]) -> Answer[A] | NoAnswer:
+        """One answer that fits the schema, or a typed lack of it; every exchange is paid for and kept before."""
+        ...
+
+
+class OnChain(Protocol):
+    """What large holders do, as the chain shows it."""
+
+    off: str  # why it cannot be asked at all; "" where it can
+
+    async def reading(self) -> Reading:
+        """The newest one; several callers share one look. Raises NoReading."""
+        ...
+
+    def view(self) -> ChainView: ...
+
+    async def close(self) -> None: ...
+
+
+class ChainCache(Protocol):
+    """Answers of the chain's provider with the wall time they were asked at. Raises JournalUnwritable, BadRecord."""
+
+    async def get(self, key: str) -> tuple[datetime, bytes] | None: ...
+
+    async def put(self, key: str, at: datetime, body: bytes) -> None:
+        """`body`: UTF-8 text. What nobody has renewed for days falls away."""
+        ...
+
+
+class Ledger(Protocol):
+    """What models have cost, and the bytes of every exchange. Wall time. Raises JournalUnwritable."""
+
+    async def reserve(self, exchange: Exchange, *, about: str) -> int:
+        """Write the worst case down before the request leaves: `exchange.cost`. Returns its id."""
+        ...
+
+    async def settle(self, kept: Kept) -> None:
+        """What it came to, with its bodies. `kept.exchange.id` is that of the reservation."""
+        ...
+
+    async def keep(self, kept: Kept) -> int:
+        """An exchange that costs nothing, and was not reserved. Returns its id."""
+        ...
+
+    async def spent(self, since: datetime) -> "Sequence[Spent]":
+        """Every exchange since then, settled or still reserved, oldest first."""
+        ...
+
+    async def bodies(self, shas: Sequence[str]) -> dict[str, bytes]:
+        """Those that are still there, and still what they were."""
+        ...
+
+    async def as_kept(self, shas: Sequence[str]) -> dict[str, bytes]:
+        """Likewise, whatever the bytes are now: for whoever looks whether they are still those that were written."""
+        ...
+
+
+class Spent(Protocol):
+    """One line of the ledger."""
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def about(self) -> str: ...
+
+    @property
+    def purpose(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def cost(self) -> Decimal:
+        """USD; the reservation until it is settled."""
+        ...
+
+    @property
+    def settled(self) -> bool: ...
+
+
 class Journal(Protocol):
     """The desk's memory. Events, the state they changed and the messages they call for are one transaction."""
 
@@ -110,6 +198,10 @@ class Journal(Protocol):
 
     async def waits(self, since: datetime) -> Sequence[Decision]:
         """Decisions without a trade since then, oldest first."""
+        ...
+
+    async def trials(self, n: int) -> Sequence[Trial]:
+        """The last decisions, so many at most, of which a call was scored. Raises BadRecord."""
         ...
 
 

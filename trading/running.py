@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from trading.bench import Bench
 from trading.book import Book
 from trading.errors import Misuse
 from trading.market.snapshot import Snapshots
@@ -24,12 +26,26 @@ from trading.settings import (
     work_out,
 )
 
-Panel = tuple[Mapping[str, Persona], Mapping[str, str]]  # those that are armed; the others and why
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Who speaks for a playbook in this process."""
+
+    personas: Mapping[str, Persona]  # those that are armed
+    off: Mapping[str, str]  # the others, and why
+    bench: Bench | None = None  # models that are asked about a verdict; None: the votes decide alone
+
+    @property
+    def instant(self) -> bool:
+        """Nobody on it waits for anything."""
+        return self.bench is None and all(persona.instant for persona in self.personas.values())
+
+
 Arm = Callable[[Playbook], Panel]
 
 
 class Running:
-    """`file` is the playbook as it was written, `playbook` as it runs. `off`: personas of it that are not armed.
+    """`file` is the playbook as it was written, `playbook` as it runs, `panel` who speaks for it.
 
     Who holds `steady` keeps everything here as it is: a decision is made under one set of settings, from its first look
     to its last. `followers` are told when another playbook, or the same with other values, has come to run.
@@ -43,7 +59,7 @@ class Running:
         self._fit: Fit = fitting(file, book.state.overrides)
         self.file = file
         self.playbook = book.playbook = self._fit.playbook
-        self.panel, self.off = arm(self.playbook)
+        self.panel = arm(self.playbook)
         self.steady = asyncio.Lock()
         self.followers: list[Callable[[Playbook], None]] = []
         self._said = self.phase_name  # the phase that the chats know of
@@ -66,7 +82,7 @@ class Running:
         """Say with the start, once, what is not as the last process left it."""
         kept = tuple(self.book.positions)
         events, changed = found_at_start(self._fit, self.book.state, at=self._now, kept=kept)
-        await self.book.commit([started, *events], desk=changed)
+        await self.book.commit([replace(started, settings=self.playbook.text), *events], desk=changed)
         self._said = self.phase_name
 
     def worked_out(self, command: Alter) -> Change:
@@ -82,12 +98,12 @@ class Running:
 
     async def take(self, change: Change, *, by: str) -> None:
         """Run by these settings from now on. Raises JournalUnwritable, or what arming raises: then nothing changed."""
-        panel, off = self._arm(change.playbook)
+        panel = self._arm(change.playbook)
         state, now, kept = self.book.state, self._now, tuple(self.book.positions)
         events = told_of(change, state, at=now, by=by, kept=kept)
         await self.book.commit(events, desk=state_after(change, state, at=now, by=by))
         self.file, self.playbook = change.file, change.playbook
-        self.panel, self.off = panel, off
+        self.panel = panel
         self.book.playbook = self.playbook
         for follow in self.followers:
             follow(self.playbook)

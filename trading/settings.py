@@ -212,14 +212,17 @@ def state_after(change: Change, state: DeskState, *, at: datetime, by: str) -> d
 def told_of(change: Change, state: DeskState, *, at: datetime, by: str, kept: tuple[str, ...]) -> list[Event]:
     """What is told of it. `kept`: open positions."""
     found: list[Event] = []
-    rows = change.rows
+    rows, text = change.rows, change.playbook.text
     if change.playbook.name != state.playbook:
-        found.append(PlaybookChanged(at=at, by=by, before=state.playbook, after=change.playbook.name, kept=kept))
+        found.append(
+            PlaybookChanged(at=at, by=by, before=state.playbook, after=change.playbook.name, kept=kept, settings=text)
+        )
         rows = (("playbook", state.playbook, change.playbook.name),)
         if change.undoes is None:
             return found
     undone = change.undoes.version if change.undoes else None
-    return [*found, SettingsChanged(at=at, by=by, version=state.version + 1, changes=rows, undone=undone)]
+    version = state.version + 1
+    return [*found, SettingsChanged(at=at, by=by, version=version, changes=rows, undone=undone, settings=text)]
 
 
 def found_at_start(

@@ -90,8 +90,8 @@ def self_check(
         _capability(f"venue {reconciler.venue.name}", reconciler.frozen, reconciler.lost_at),
         _capability("protection", _not_guarded(book)),
         _capability("desk", "; ".join(f"{where}: {what}" for where, what in faults.items())),
-        *(Capability(name=f"persona {name}", state=Armed.ARMED) for name in running.panel),
-        *(Capability(name=f"persona {name}", state=Armed.OFF, why=why) for name, why in running.off.items()),
+        *(Capability(name=f"persona {name}", state=Armed.ARMED) for name in running.panel.personas),
+        *(Capability(name=f"persona {name}", state=Armed.OFF, why=why) for name, why in running.panel.off.items()),
         _capability("market data", _ended_words(ended)),
     )
 

@@ -43,9 +43,12 @@ class Situation:
         phase: Phase | None,
         frozen: str,
         asked: EnterPair | None = None,
+        thought: bool = False,
+        calibrated: int | None = None,
     ) -> Facts:
         """All that the gate asks for about one entry. `frozen`: why entries are, "" when they are not. `asked`: by a
-        person, who has chosen the side."""
+        person, who has chosen the side. `thought`: the panel has taken its time, and the market may have gone on.
+        `calibrated`: what the confidence has been worth so far, millionths; None: not enough is known."""
         book, playbook, now = self.book, self.playbook, self.book.clock.now()
         quote = known(lambda: self.market.quote(snapshot.symbol))  # again: the panel may have thought for a while
         margin = known(lambda: book.margin_used(lambda order: self.market.quote(order.symbol).mark))
@@ -75,6 +78,8 @@ class Situation:
             portfolio=self.portfolio(),
             locks=standing_on(book.state.locks, snapshot.symbol, now),
             asked=asked,
+            decided_on=snapshot.quote if thought else None,
+            calibrated=calibrated,
         )
 
     def equity(self) -> Decimal | None:

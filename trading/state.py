@@ -5,6 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.breaker import BreakerState
+from trading.calibration import CalibrationRecord
+from trading.calls import Attendance, Call
+from trading.experts import Weighed
 from trading.health import Health
 from trading.model import ZERO, Direction, Position, Symbol, TradingState
 from trading.risk.expectancy import Evidence
@@ -101,3 +104,7 @@ class DeskState:
     locks: tuple[PairLock, ...] = ()  # instruments that people keep the desk out of
     flattened_at: datetime | None = None  # since then what is open is closed, and what may still come; until resumed
     summed: Summed = field(default_factory=Summed)
+    calls: tuple[Call, ...] = ()  # sides that were taken, whose horizon has not passed
+    attendance: tuple[Attendance, ...] = ()  # by persona and model: how often each was asked, and what came of it
+    judged: tuple[CalibrationRecord, ...] = ()  # what the judge's confidences have been worth
+    weighed: Weighed | None = None  # whether other weights were proposed, when that was looked at last

@@ -7,20 +7,27 @@ from trading.book import Book
 from trading.market.snapshot import Snapshots
 from trading.messages import PeriodSummed
 from trading.ports import RECENT
+from trading.scoring import Scoring
 from trading.situation import known
 
 
 class Summing:
-    def __init__(self, *, book: Book, market: Snapshots) -> None:
+    def __init__(self, *, book: Book, market: Snapshots, scoring: Scoring) -> None:
         self.book = book
         self.market = market
+        self.scoring = scoring
 
     async def tell(self, *, weekly: bool) -> str:
         """What has ended since that was told last; a desk that is new has nothing to tell yet."""
         summed, now = self.book.state.summed, self.book.clock.now()
         period, told = periods.due(summed, now, weekly=weekly), periods.told_until(summed, now, weekly=weekly)
         if period is not None:
-            await self.book.commit([self._total(period, now, weekly=weekly)], desk={"summed": told}, exit=True)
+            total = self._total(period, now, weekly=weekly)
+            if not weekly:
+                await self.book.commit([total], desk={"summed": told}, exit=True)
+                return "summed"
+            weighed, proposed = await self.scoring.weigh()  # with the week, whether other weights would do better
+            await self.book.commit([total, *proposed], desk={"summed": told, "weighed": weighed}, exit=True)
             return "summed"
         if told != summed:
             self.book.note(summed=told)

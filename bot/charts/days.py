@@ -80,7 +80,7 @@ def _columns(page: Page, picture: DaysPicture, top: float, bottom: float) -> Non
     length = 86400.0 * _LENGTH[unit]
     low, high = min(*picture.net, ZERO), max(*picture.net, ZERO)
     beside = (high - low) / 8 or Decimal(1)
-    low, high = low - (beside if low else ZERO), high + (beside if high else ZERO)
+    low, high = low - (beside if low else ZERO), high + (beside if high or not low else ZERO)
     lines = [(value, number_label(value)) for value in number_lines(low, high, 5)]
     right = WIDTH - MARGIN - 14 - max((page.width_of(name, TICK) for _, name in lines), default=0)
     seconds = [(d - picture.days[0]).total_seconds() for d in picture.days]
@@ -108,6 +108,6 @@ def _name_extreme(page: Page, field: Field, picture: DaysPicture, net: Decimal, 
     day = picture.days[picture.net.index(net)]
     said = f"{money(net)} on {_name(day, picture.unit)}" if picture.unit == "day" else money(net)
     half = page.width_of(said, TICK) / 2
-    x = min(max(field.x(seconds), MARGIN + half), WIDTH - MARGIN - half)
+    x = min(max(field.x(seconds), MARGIN + half), field.right - half)  # the numbers stand to the right of it
     y = field.y(float(net)) + (TICK * 0.8 if net < 0 else -TICK * 0.8)
     page.text(x, y, said, across="center")

@@ -5,12 +5,13 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from bot.chats.console_text import button_of, layout
+from bot.chats.growing import grow
 from bot.chats.keepsakes import keep
 from bot.chats.transcript import Transcript
 from bot.pictures import Picture
@@ -81,7 +82,7 @@ class Console:
         self._artist = artist
         self._pictured = pictured
         self._service: Service | None = None  # while somebody may type
-        self._following: set[asyncio.Task[None]] = set()  # pictures and files on their way to the disk
+        self._following: set[asyncio.Task[None]] = set()  # pictures, files and words on their way
         self._transcript = Transcript(data_dir / "console.jsonl")
         self._stop = stop
         self._toolbar = toolbar
@@ -145,7 +146,10 @@ class Console:
         if self._mute or (card.file is None and picture is None):
             return
         dark = service is not None and service.dark(DESTINATION)
-        task = asyncio.create_task(self._keep(card, picture, dark=dark), name="console keeps")
+        self._behind(self._keep(card, picture, dark=dark))
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="console follows up")
         self._following.add(task)
         task.add_done_callback(self._following.discard)
 
@@ -209,6 +213,19 @@ class Console:
             self._asked = card.token  # "yes" is about the card above it, never about an older one
             self._show(card, folded=False)
             self._follow(card, service, pictured=True)
+            if card.grows:
+                self._behind(self._grow(card, service))
+
+    async def _grow(self, card: Card, service: Service) -> None:
+        """What is printed stays: the words come as a card of their own, when they are whole."""
+
+        async def replace(_: Card) -> bool:
+            return False
+
+        async def say(grown: Card) -> None:
+            self._show(grown, folded=True)
+
+        await grow(service.growing(card, 0), replace, say)
 
     def close(self) -> None:
         self._transcript.close()

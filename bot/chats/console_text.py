@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, Card, Table
+from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, STOP, Card, Table
 
 WIDTH = 60
 _INSIDE = WIDTH - 2
@@ -56,14 +56,15 @@ def _hints(card: Card) -> Iterator[str]:
         coded = any(button.form for button in card.buttons)
         yes = f"Type yes to confirm or no to cancel (or /confirm {card.token})"
         yield f"> /cancel {card.token}" if coded else yes
+    stops = [f"/stop {b.data.removeprefix(STOP)}" for b in card.buttons if b.data.startswith(STOP)]
     typed = [b.data.removeprefix(ASK).removeprefix(AGAIN) for b in card.buttons if b.data.startswith((ASK, AGAIN))]
-    if typed:
-        yield "> " + _GAP.join(dict.fromkeys(typed))
+    if typed or stops:
+        yield "> " + _GAP.join(dict.fromkeys((*typed, *stops)))
 
 
 def button_of(text: str, asked: str) -> tuple[str, str]:
     """The tap that a line stands for, and what is typed with it: "yes" and "no" about the question `asked`,
-    "/confirm TOKEN [CODE]", "/cancel TOKEN". ("", text) for all else.
+    "/confirm TOKEN [CODE]", "/cancel TOKEN", "/stop TOKEN". ("", text) for all else.
     """
     word, _, rest = text.partition(" ")
     token, _, code = rest.strip().partition(" ")
@@ -72,6 +73,8 @@ def button_of(text: str, asked: str) -> tuple[str, str]:
             return f"{CONFIRM}{token}", code.strip()
         case "/cancel" if token:
             return f"{CANCEL}{token}", ""
+        case "/stop" if token:
+            return f"{STOP}{token}", ""
         case "yes" if asked and not rest:
             return f"{CONFIRM}{asked}", ""
         case "no" if asked and not rest:

@@ -42,6 +42,8 @@ class Timing:
     first_pause: timedelta = timedelta(seconds=1)  # before connecting or answering again; doubles up to ...
     longest_pause: timedelta = timedelta(seconds=60)
     stop: timedelta = timedelta(seconds=1)  # for each step of stopping
+    growth: timedelta = timedelta(seconds=1)  # between two edits of a card that grows
+    growth_in_group: timedelta = timedelta(seconds=3)
 
 
 class Discord:
@@ -87,6 +89,7 @@ class Discord:
             artist=artist,
             patience=_patience(self._timing),
             rival=self._watch.rival,
+            growth=(self._timing.growth.total_seconds(), self._timing.growth_in_group.total_seconds()),
         )
         self._inbox = Inbox(
             service=service, commands=commands, replies=self._replies, clock=clock, guild=guild, urgent=urgent

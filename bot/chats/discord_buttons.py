@@ -21,7 +21,7 @@ _STYLES = {
     Style.DANGER: discord.ButtonStyle.danger,
 }
 # "cf:8f3a", or "|Type 4821|cf:8f3a" where a word is asked for, or "2||re:/x" for the second button with this data.
-_CUSTOM_ID = re.compile(r"(?s)(?:\d*\|([^|]*)\|)?((?:cf|no|do|re):.*)")
+_CUSTOM_ID = re.compile(r"(?s)(?:\d*\|([^|]*)\|)?((?:cf|no|do|re|st):.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,13 @@ from bot.chats.discord_replies import Replies
 from bot.chats.discord_sender import PLATFORM
 from bot.chats.discord_wire import FAILURES, describe
 from bot.chats.lane import Lane
-from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, Card, Identity, Request, Service
+from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, STOP, Card, Identity, Request, Service
 from trading.ports import Clock
 
 UNREAD = "That could not be read, and nothing was done. Try it again."
 
 log = logging.getLogger(__name__)
-_IN_PLACE = (CONFIRM, CANCEL, AGAIN)
+_IN_PLACE = (CONFIRM, CANCEL, AGAIN, STOP)
 _CHOICES, _CHOICE = 25, 100  # suggestions, and characters of one
 
 _Interaction = discord.Interaction[Any]

@@ -11,6 +11,7 @@ import discord
 from bot.chats.discord_answer import Answer, Gone, Patience
 from bot.chats.discord_files import enclosed
 from bot.chats.discord_sender import PLATFORM, Sender
+from bot.chats.growing import grow
 from bot.surface import CANCEL, CONFIRM, Artist, Card, ChatError, Request, Role, Service
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,8 @@ LATE = Card(title="Nothing was done: Discord was too slow. Send it again.")
 
 
 class Replies:
-    """`rival`: told when another process has answered what was asked of us."""
+    """`rival`: told when another process has answered what was asked of us. `growth`: seconds between two edits of a
+    card that grows, in private and where others read."""
 
     def __init__(
         self,
@@ -31,12 +33,14 @@ class Replies:
         artist: Artist | None,
         patience: Patience,
         rival: Callable[[], None],
+        growth: tuple[float, float],
     ) -> None:
         self._service = service
         self._sender = sender
         self._artist = artist
         self._patience = patience
         self._rival = rival
+        self._growth = growth
         self._asked: OrderedDict[str, Answer] = OrderedDict()  # by the id of the message that asks
 
     def begin(self, interaction: discord.Interaction[Any], *, in_place: bool, hidden: bool) -> Answer:
@@ -65,6 +69,16 @@ class Replies:
         await self._note(answer, request, card, reference)
         if files := await enclosed(card, self._artist, dark=self._service.dark(request.place)):
             await answer.add(files, hidden=hidden)
+        if card.grows:
+            await self._grow(answer, request, card, reference, hidden=hidden)
+
+    async def _grow(self, answer: Answer, request: Request, card: Card, reference: str, *, hidden: bool) -> None:
+        async def say(grown: Card) -> None:
+            await self._send_instead(answer, request, grown, hidden=hidden or answer.hidden)
+
+        quick, slow = self._growth
+        cards = self._service.growing(card, quick if request.private else slow)
+        await grow(cards, lambda grown: answer.edit(reference, grown), say)
 
     async def give_up(self, answer: Answer) -> None:
         """It was not acknowledged, and not done. Who asked is told so, if that can still be."""

@@ -52,6 +52,8 @@ class Timing:
     longest_pause: timedelta = timedelta(seconds=60)
     reply_for: timedelta = timedelta(minutes=5)  # an answer that could not be delivered for so long is given up
     stop: timedelta = timedelta(seconds=1)  # for each step of stopping
+    growth: timedelta = timedelta(seconds=1)  # between two edits of a card that grows
+    growth_in_group: timedelta = timedelta(seconds=3)
 
 
 def base_url(given: str) -> str:
@@ -117,6 +119,7 @@ class Telegram:
             patience=patience,
             heard=self._menus.heard,
             distrust=lambda: self._watch.conflict,
+            growth=lambda place: (timing.growth if place.private else timing.growth_in_group).total_seconds(),
         )
         self._unpinned: set[int] = set()  # chats where pinning was refused, and that was said
 

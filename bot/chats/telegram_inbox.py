@@ -10,13 +10,14 @@ from weakref import WeakValueDictionary
 from telegram import CallbackQuery, MaybeInaccessibleMessage, Message, Update, User
 from telegram.error import TelegramError
 
+from bot.chats.growing import grow
 from bot.chats.lane import Lane
 from bot.chats.patience import Patience
 from bot.chats.telegram_place import PLATFORM, Place, ids_of
 from bot.chats.telegram_text import FORM, note
 from bot.chats.telegram_voice import Voice
 from bot.chats.telegram_wire import describe
-from bot.surface import AGAIN, CANCEL, CONFIRM, Card, Identity, Request, Service
+from bot.surface import AGAIN, CANCEL, CONFIRM, STOP, Card, ChatError, Identity, Request, Service
 from trading.ports import Clock
 
 ASIDE = Card(title="The answer is for you alone: it is in your private chat.")
@@ -31,7 +32,8 @@ _REMEMBERED = 1000  # cards in groups, with who asked for them
 class Inbox:
     """Every message and every tap becomes a Request, in the order of its chat; `urgent` commands pass.
 
-    `heard`: told who speaks in his private chat. `distrust`: whether nobody is obeyed now.
+    `heard`: told who speaks in his private chat. `distrust`: whether nobody is obeyed now. `growth`: how fast a card
+    may grow.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Inbox:
         patience: Patience,
         heard: Callable[[int], None],
         distrust: Callable[[], object],
+        growth: Callable[[Place], float],
     ) -> None:
         self.name = ""  # the bot's user name, once known
         self._service = service
@@ -53,6 +56,7 @@ class Inbox:
         self._patience = patience
         self._heard = heard
         self._distrust = distrust
+        self._growth = growth
         self._lanes: WeakValueDictionary[int, Lane] = WeakValueDictionary()
         self._askers: OrderedDict[tuple[int, int], int] = OrderedDict()  # a card in a group -> who asked for it
         self._at_work: set[asyncio.Task[Any]] = set()
@@ -104,6 +108,27 @@ class Inbox:
             self._askers[place.chat, ids_of(sent)[-1]] = to
             while len(self._askers) > _REMEMBERED:
                 self._askers.popitem(last=False)
+        if sent is not None and card.grows:
+            await self._grow(place, card, sent, key=key, under=under)
+
+    async def _grow(self, place: Place, card: Card, reference: str, *, key: str, under: int) -> None:
+        """Nobody waits for it: the lane is free, and what people are answered goes before it."""
+        reply_to = None if place.private else under
+        await grow(
+            self._service.growing(card, self._growth(place)),
+            lambda grown: self._turned(place, reference, grown),
+            lambda grown: self._patience.insist(
+                lambda: self._voice.send(place, grown, key=f"{key}-grown", reply_to=reply_to), "an answer in words"
+            ),
+        )
+
+    async def _turned(self, place: Place, reference: str, card: Card) -> bool:
+        """Growing is no matter of life and death: what does not go through is left out."""
+        try:
+            return await self._voice.edit(place, reference, card)
+        except ChatError as error:
+            log.info("a card did not grow: %s", error)
+            return False
 
     async def _for_all(self, place: Place, card: Card, *, key: str, to: int) -> Card:
         """What everybody there may read: what is for who asked alone goes to his private chat, with a word about it
@@ -140,8 +165,8 @@ class Inbox:
 
     def _is_at_home(self, message: MaybeInaccessibleMessage, user: User, data: str) -> bool:
         """Whether a no may take the place of what was tapped: it was shown to him, and the no is final. Not so where
-        a word has to be typed, or while nobody is obeyed."""
-        final = not data.startswith(FORM) and not self._distrust()
+        a word has to be typed, while nobody is obeyed, or of an answer that stands."""
+        final = not data.startswith((FORM, STOP)) and not self._distrust()
         return final and self._asker(message) == user.id and self._is_known(user.id, message.chat.id)
 
     async def _answer_aside(self, query: CallbackQuery, card: Card | None, aloud: _Answer) -> None:
@@ -162,7 +187,7 @@ class Inbox:
             await self._patience.insist(lambda: self._voice.replace(place, id, shown, key=key), "an answer")
         elif card is None:
             return
-        elif data.startswith(AGAIN) and (place.private or not card.private):
+        elif data.startswith((AGAIN, STOP)) and (place.private or not card.private):
             turned = await self._patience.insist(
                 lambda: self._voice.edit(place, str(id), card, first=True), "an answer"
             )

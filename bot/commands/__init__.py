@@ -8,6 +8,7 @@ from bot.commands import (
     locks,
     market,
     mode,
+    models,
     orders,
     people,
     phases,
@@ -17,6 +18,7 @@ from bot.commands import (
     risk,
     settings,
     system,
+    whales,
     wishes,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "locks",
     "market",
     "mode",
+    "models",
     "orders",
     "people",
     "phases",
@@ -37,5 +40,6 @@ __all__ = [
     "risk",
     "settings",
     "system",
+    "whales",
     "wishes",
 ]

@@ -1,24 +1,34 @@
 """Why the desk did what it did: answers bound to the record."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from bot import explain
 from bot.arguments import CSV, PAGE, Count, DecisionName, OneOf, Pair, Words, symbol_named
+from bot.asking.checker import Facts, facts_of
+from bot.asking.growing import Said, Unsaid
+from bot.asking.lookups import LOOKUPS, lookup_for
+from bot.asking.phrasing import phrased
 from bot.catalogue import Effect, command
 from bot.commands.lookup import decision_named
 from bot.commands.results import in_pieces
 from bot.reach import Context
+from bot.render import record
+from bot.render.asking import askable_lines
 from bot.render.views import DecisionLine, Page, decisions_card, decisions_file
-from bot.render.words import name_of
+from bot.render.words import name_of, with_line
 from bot.surface import Card, Role
 from trading.decision import Decision
 from trading.errors import Misuse
+from trading.messages import Event
 from trading.model import Symbol
+from trading.playbook import PERSONAS
 
 TRADED = ("long", "short")  # outcomes
 _OUTCOMES = (*TRADED, "denied", "wait", "traded")
 _SHOWN = 10
+_MARKS = "?!.,;:\"'()"
 
 
 @command(
@@ -69,22 +79,74 @@ async def why(context: Context, decision: str = "last") -> Card:
 
 @command(
     "ask",
-    help="A question about a decision, answered from its record alone",
+    help="A question about a decision or the journal, answered from the record alone",
     role=Role.VIEWER,
     effect=Effect.READS,
     example="/ask why this size for BTC",
     args=(
         Words(
             name="question",
-            help="With an id or a pair in it, or else about the last decision or trade",
+            help="With an id or a pair in it, about the last decision or trade, or like: why no ETH trade today?",
             required=True,
         ),
     ),
 )
 async def ask(context: Context, question: str) -> Card:
+    looked = None if _names_a_decision(question) else lookup_for(context, question)
+    if looked is not None:
+        lookup, asked = looked
+        told = await lookup.answer(context, asked)
+        facts = facts_of((told.title, *told.lines), names=_names(context), understood=told.understood)
+        return in_words(context, question, told.card(), evidence=(), facts=facts)
     decision, rest = await _meant(context, question)
     story, zone = await context.records.story(decision.id), context.about.zone
-    return explain.ask(rest, decision, story, zone=zone) if rest else explain.why(decision, story, zone=zone)
+    if not rest:
+        return _worded(context, question, rest, explain.why(decision, story, zone=zone), decision, story)
+    plain = explain.ask(rest, decision, story, zone=zone)
+    if not explain.answers(rest, decision, story):
+        return with_line(plain, *askable_lines(one.example for one in LOOKUPS))
+    return _worded(context, question, rest, plain, decision, story)
+
+
+def _worded(
+    context: Context, question: str, rest: str, plain: Card, decision: Decision, story: Sequence[Event]
+) -> Card:
+    zone = context.about.zone
+    evidence = record.evidence(decision, zone)
+    lines = (*explain.said(rest, decision, story, zone=zone), *evidence)
+    facts = facts_of(
+        lines,
+        names=_names(context),
+        understood=(name_of(decision.symbol),),
+        kept_out=decision.outcome in ("wait", "denied"),
+    )
+    return in_words(context, question, plain, evidence=evidence, facts=facts)
+
+
+def in_words(context: Context, question: str, plain: Card, *, evidence: Sequence[str], facts: Facts) -> Card:
+    """The plain answer; with a model it may grow into words once it stands there. See bot/asking/growing.py."""
+    voices = context.tools.voices
+    if not voices.words:
+        return plain
+
+    async def phrase() -> Said | Unsaid:
+        return await phrased(
+            voices, person=context.person, question=question, plain=plain, evidence=evidence, facts=facts
+        )
+
+    return context.tools.growths.begin(plain, phrase, person=context.person, about=context.about)
+
+
+def _names(context: Context) -> tuple[str, ...]:
+    return (*PERSONAS, *context.desk.playbook.universe)
+
+
+def _names_a_decision(question: str) -> bool:
+    """An id of one, like btc-k3f9x2pa: then it is about that, whatever else it says."""
+    return any(
+        re.fullmatch(r"[a-z0-9]{2,10}-[a-z0-9]{6,10}", word.strip(_MARKS).lower()) and any(c.isdigit() for c in word)
+        for word in question.split()
+    )
 
 
 async def _unnamed(context: Context, question: str) -> Decision:
@@ -100,7 +162,7 @@ async def _unnamed(context: Context, question: str) -> Decision:
 async def _meant(context: Context, text: str) -> tuple[Decision, str]:
     """The decision a question is about, and the question without its name."""
     words = text.split()
-    names = [w.strip("?!.,;:\"'()") for w in words]
+    names = [w.strip(_MARKS) for w in words]
     for at, name in enumerate(names):
         if _is_id(name) or _is_pair(context, name):
             found = await _try(context, name)

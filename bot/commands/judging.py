@@ -14,14 +14,17 @@ from bot.reach import Context, Tools
 from bot.rejudging import Basis, basis, differences, judged, keys
 from bot.render.insight import flips_card, replay_card, whatif_card
 from bot.render.pictures import scores_picture
-from bot.render.results import personas_card, scores
+from bot.render.results import scores
+from bot.render.scoreboard import scoreboard_card
 from bot.results import scoreboard, since
 from bot.surface import Card, Role
 from storage.sums import UNKNOWN
 from trading.decision import Decision
 from trading.errors import BadPlaybook
 from trading.judge import rejudged
+from trading.llm.hearing import HEAR
 from trading.playbook import Playbook
+from trading.rereading import reread, shas_of
 
 _PAIR = re.compile(r"([\w.-]+)\s*=\s*(\S+)")
 
@@ -39,7 +42,8 @@ async def personas(context: Context, window: str = "all") -> Card:
     records = scoreboard(tallies)
     unknown = sum(tally.trades for tally in tallies if tally.key == UNKNOWN)
     picture = scores_picture(scores(records), f"Personas, {window}: how often they were right")
-    return personas_card(records, window, unknown=unknown, picture=picture)
+    board, learned = await context.tools.figures.board(), await context.tools.figures.learned()
+    return scoreboard_card(records, window, unknown=unknown, board=board, learned=learned, picture=picture)
 
 
 # --- one decision ---------------------------------------------------------------------------------------------------
@@ -53,7 +57,7 @@ class Settings(Base):
 
     @property
     def range(self) -> str:
-        return "setting=value, one or more: judge.*, panel.NAME.weight, and limits of the gate"
+        return "setting=value, one or more: judge.*, panel.NAME.weight, limits of the gate; phase=NAME, without=PERSONA"
 
     def read(self, text: str, tools: Tools) -> dict[str, str]:  # noqa: ARG002
         found = dict(_PAIR.findall(text))
@@ -84,9 +88,25 @@ async def whatif(context: Context, decision: str, settings: dict[str, str] | Non
     held = await _basis(context, found)
     if settings is None:
         turned = await asyncio.to_thread(flips, found, held)  # it may take a moment
-        return flips_card(found, held, turned, judged=rejudged(found, held.playbook.judge))
-    changes = {_key(word, found, held): value for word, value in settings.items()}
-    return whatif_card(found, held, judged(found, held, changes))
+        by_these = rejudged(found, held.playbook.judge, held.playbook.validation)
+        return flips_card(found, held, turned, judged=by_these)
+    without = _personas(settings.get("without", ""), found)
+    phase = _phase(settings["phase"], held) if "phase" in settings else None
+    changes = {_key(word, found, held): value for word, value in settings.items() if word not in _NOT_SETTINGS}
+    return whatif_card(found, held, judged(found, held, changes, without=without, phase=phase))
+
+
+_NOT_SETTINGS = ("without", "phase")
+
+
+def _personas(words: str, decision: Decision) -> tuple[str, ...]:
+    """ "SENTIMENT,flow" -> those of the decision that are meant. Raises BadArguments."""
+    named = (word.strip().lower() for word in words.split(",") if word.strip())
+    return tuple(dict.fromkeys(one_of(word, decision.weights, "persona") for word in named))
+
+
+def _phase(word: str, held: Basis) -> str:
+    return one_of(word.lower(), ("base", *(phase.name for phase in held.playbook.phases)), "phase")
 
 
 def _key(word: str, decision: Decision, held: Basis) -> str:
@@ -112,8 +132,11 @@ def _is_setting(key: str, playbook: Playbook) -> bool:
 
 
 async def _basis(context: Context, decision: Decision) -> Basis:
-    """Of the settings that run, those of the file, and those of the playbook's own name."""
+    """The settings of then from the journal. It has not always kept them: then those that run, and those of files."""
+    recorded = await context.records.settings_of(decision)
     known = [context.desk.playbook]
+    if recorded is not None:
+        return basis(decision, known, recorded)
     for name in dict.fromkeys((decision.playbook, context.desk.playbook.name)):
         try:
             known.append(await asyncio.to_thread(context.library.load, name))
@@ -124,7 +147,7 @@ async def _basis(context: Context, decision: Decision) -> Basis:
 
 @command(
     "replay",
-    help="A verdict worked out again from the record alone: the same to the last bit, or what differs",
+    help="A decision worked out again from its record and raw answers: the same, or what differs",
     role=Role.VIEWER,
     effect=Effect.READS,
     example="/replay last",
@@ -133,5 +156,6 @@ async def _basis(context: Context, decision: Decision) -> Basis:
 async def replay(context: Context, decision: str = "last") -> Card:
     found = await decision_named(context, decision)
     held = await _basis(context, found)
-    again = rejudged(found, held.playbook.judge)
-    return replay_card(found, held, again, differences(found.verdict, again))
+    bodies = await context.tools.voices.bodies(shas) if (shas := shas_of(found)) else {}
+    again = await asyncio.to_thread(reread, found, bodies, held.playbook, HEAR)
+    return replay_card(found, held, again.verdict, differences(found.verdict, again.verdict), again)

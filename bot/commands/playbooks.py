@@ -1,12 +1,15 @@
 """Which playbook trades, which ones run on paper beside it, and making a new one."""
 
 import asyncio
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bot.arguments import PAGE, NewPlaybookName, PlaybookName, ShadowName, Words, one_of
 from bot.catalogue import BadArguments, Effect, command
 from bot.playbook_file import amended_from, as_toml, pairs_in, pasted, remarks
-from bot.reach import Context, Shelf
+from bot.reach import Context, Shelf, Tools
 from bot.render.changes import (
     change_lines,
     kept_line,
@@ -18,11 +21,13 @@ from bot.render.changes import (
 )
 from bot.render.words import card
 from bot.surface import Button, Card, Role
+from bot.writing import WRITTEN_BY, drafted, looser
 from trading.errors import BadPlaybook, Misuse
-from trading.messages import AddShadow, PlaybookWritten, RemoveShadow, UsePlaybook
-from trading.playbook import Playbook
+from trading.messages import AddShadow, PlaybookWritten, RemoveShadow, ShadowDeskChanged, UsePlaybook
+from trading.playbook import Playbook, span_text
 from trading.settings import differences
 
+IN_SHADOW_FIRST = timedelta(days=1)  # of desk time, for what a model wrote
 SHOWN = 12  # differences on the card itself; the others are folded
 _SHADOW = Button(label="Shadow", data="do:/shadow")
 
@@ -101,6 +106,7 @@ async def use(context: Context, playbook: str) -> Card:
     name, now = playbook, context.desk.status()
     wanted = UsePlaybook(name=name, by=context.by)
     await _load(context, name)
+    await _shadowed(context, name)
     lines = change_lines([row for row in context.desk.changes(wanted) if row[0] != "playbook"])
     if context.confirmed:
         done = await context.desk.obey(wanted)
@@ -115,6 +121,28 @@ async def use(context: Context, playbook: str) -> Card:
     )
 
 
+async def _shadowed(context: Context, name: str) -> None:
+    """Raises Misuse for a playbook that a model wrote and that has not run on paper long enough."""
+    life = await context.records.life_of(name)
+    writer = next((e.model for e in life if isinstance(e, PlaybookWritten) and e.model), "")
+    lived = in_shadow(life, context.desk.now())
+    if writer and lived < IN_SHADOW_FIRST:
+        raise Misuse(
+            f"{name} was written by {writer}: it trades only after {span_text(IN_SHADOW_FIRST)} in shadow, and has "
+            f"{int(lived.total_seconds() // 3600)}h; /shadow shows how it does"
+        )
+
+
+def in_shadow(life: Iterable[PlaybookWritten | ShadowDeskChanged], now: datetime) -> timedelta:
+    """How long a playbook has run on paper, in the desk's own time."""
+    total, since = timedelta(0), None
+    for event in life:
+        if isinstance(event, ShadowDeskChanged):
+            total += event.at - since if since else timedelta(0)
+            since = event.at if event.running else None
+    return total + (now - since if since else timedelta(0))
+
+
 def shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
     """The first of them, and how many more are below."""
     more = len(lines) - SHOWN
@@ -124,34 +152,94 @@ def shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
 # --- a new one ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameOrWish(NewPlaybookName):
+    """A name that no playbook has; or, within quotes, the first word of what a playbook should be like."""
+
+    @property
+    def range(self) -> str:
+        return 'a new name of small letters, digits, dots and -, 30 at most; or a wish, "in quotes"'
+
+    def read(self, text: str, tools: Tools) -> str:
+        return text if text[0] in _QUOTES else NewPlaybookName.read(self, text, tools)
+
+
 @command(
     "playbook new",
-    help="Make a playbook: another one with some settings changed, or a pasted text; it starts in shadow",
+    help="Make a playbook: changed settings, a pasted text, or a wish in words; it starts in shadow",
     role=Role.ADMIN,
     effect=Effect.ASKS,
     example="/playbook new calm from desk judge.min_confidence=0.7 sizing.leverage=5",
     args=(
-        NewPlaybookName(name="name", help="Its name", required=True),
+        NameOrWish(name="name", help='Its name; or "what it should be like", in quotes', required=True),
         PlaybookName(name="parent", help="The playbook it is made from; without it the running one"),
-        Words(name="settings", help="key=value ..., or the text of a playbook file on the lines below", most=4000),
+        Words(name="settings", help='key=value ..., "a wish", or a playbook file on the lines below', most=4000),
     ),
 )
 async def new(context: Context, name: str, parent: str = "", settings: str = "") -> Card:
+    if before := _BEFORE_A_WISH.match(context.typed):
+        return await _from_words(context, context.typed[before.end() :], before[0].split()[2:])
     origin, settings, text = _recipe(context, parent, settings)
+    writer, settings = _writer(settings)
     book, old = await asyncio.to_thread(_made, context.library, name, origin, settings=settings, text=text)
+    if writer and old and (faults := tuple(looser(book, old))):
+        raise BadPlaybook("\n".join(faults))
     changes = differences(old, book) if old else ()
     lines = written_lines(book, old, changes, remarks(book))
     if context.confirmed:
-        return await _write(context, book, origin, lines)
+        return await _write(context, book, origin, lines, writer)
     source = f" from {origin}" if origin else ""
+    told = f" {WRITTEN_BY} {writer}:" if writer else ""
     return await context.ask(
-        f"/playbook new {name}{source}\n{text}" if text else f"/playbook new {name}{source} {settings}".rstrip(),
+        f"/playbook new {name}{source}\n{text}" if text else f"/playbook new {name}{source}{told} {settings}".rstrip(),
         f"make playbook {name}{source}?",
         f"Title: {book.title}",
         *shortened(lines),
         "It starts in shadow, on paper. It trades only when somebody chooses it with /playbook use.",
         detail=lines[SHOWN:],
     )
+
+
+# --- in words -------------------------------------------------------------------------------------------------------
+
+
+_QUOTES = "\"'\u201c\u201d\u201e\u00ab\u2018"
+_BEFORE_A_WISH = re.compile(rf"[^=\n]*?\s(?=[{_QUOTES}]\S)")
+_WRITER = re.compile(rf"{WRITTEN_BY} (\S+):\s+(.*)", re.DOTALL)
+
+
+async def _from_words(context: Context, wish: str, before: list[str]) -> Card:
+    """`before`: NAME from PARENT, or nothing of it. What is confirmed is what stands on the card, and no new answer."""
+    voices = context.tools.voices
+    if voices.wordless:
+        raise Misuse(
+            f"a wish in words needs a model: {voices.wordless}; without one: /playbook new NAME from PARENT key=value"
+        )
+    named = [word for word in before if word.lower() != "from"]
+    if len(named) > 2:
+        raise BadArguments("before a wish only NAME from PARENT stands")
+    name = named[0] if named else ""
+    parent = _known(context, named[1]) if len(named) > 1 else ""
+    who = context.who.key
+    draft = await drafted(
+        voices.model, voices.words, wish.strip(_QUOTES), library=context.library, who=who, name=name, parent=parent
+    )
+    lines = written_lines(draft.book, draft.parent, differences(draft.parent, draft.book), remarks(draft.book))
+    return await context.ask(
+        draft.command,
+        f"make playbook {draft.book.name} from {draft.parent.name}?",
+        f"Written by {draft.model}. Read what it changes:",
+        *shortened(lines),
+        f"Not possible: {draft.impossible}" if draft.impossible else "",
+        f"It starts in shadow, on paper. It can be chosen after {span_text(IN_SHADOW_FIRST)} there.",
+        detail=lines[SHOWN:],
+    )
+
+
+def _writer(settings: str) -> tuple[str, str]:
+    """ "written by MODEL: key=value ..." -> the model, and the rest."""
+    found = _WRITER.fullmatch(settings)
+    return (found[1], found[2].strip()) if found else ("", settings)
 
 
 def _recipe(context: Context, parent: str, settings: str) -> tuple[str, str, str]:
@@ -182,17 +270,18 @@ def _made(library: Shelf, name: str, parent: str, *, settings: str, text: str) -
     return amended_from(old, name, pairs_in(settings)), old
 
 
-async def _write(context: Context, book: Playbook, parent: str, lines: Iterable[str]) -> Card:
+async def _write(context: Context, book: Playbook, parent: str, lines: Iterable[str], writer: str) -> Card:
     """The file first: only what is written can be chosen, or run in shadow."""
-    await asyncio.to_thread(context.library.write, book.name, "\n".join((*as_toml(book), "")))
+    head = (f"# Written by {writer} from a wish in words.",) if writer else ()
+    await asyncio.to_thread(context.library.write, book.name, "\n".join((*head, *as_toml(book), "")))
     at = context.desk.now()
-    await context.desk.tell(PlaybookWritten(at=at, by=context.by, playbook=book.name, parent=parent))
+    await context.desk.tell(PlaybookWritten(at=at, by=context.by, playbook=book.name, parent=parent, model=writer))
     try:
         done = await context.desk.obey(AddShadow(name=book.name, by=context.by))
     except Misuse as refusal:
         done = f"It is written, but does not run in shadow: {refusal}"
-    use_it = Button(label="Use it", data=f"do:/playbook use {book.name}")
-    return card(f"playbook {book.name} made", done, detail=lines, buttons=(_SHADOW, use_it))
+    use_it = () if writer else (Button(label="Use it", data=f"do:/playbook use {book.name}"),)
+    return card(f"playbook {book.name} made", done, detail=lines, buttons=(_SHADOW, *use_it))
 
 
 # --- in shadow ------------------------------------------------------------------------------------------------------

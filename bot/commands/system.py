@@ -9,7 +9,6 @@ from bot.reach import Context, Tools
 from bot.render.alerts import render_event
 from bot.render.health import health_card
 from bot.render.system import (
-    budget_card,
     command_card,
     help_card,
     logs_card,
@@ -70,17 +69,6 @@ def _title(letter: DeadLetter, about: RenderContext) -> str:
 )
 async def logs(context: Context, n: int = _LOGGED) -> Card:
     return logs_card(context.tools.log.last(n))
-
-
-@command(
-    "budget",
-    help="What language models cost: nothing, as there is none in this version",
-    role=Role.VIEWER,
-    effect=Effect.READS,
-    example="/budget",
-)
-async def budget(context: Context) -> Card:  # noqa: ARG001
-    return budget_card()
 
 
 # --- help -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from bot.render.orders import ORDERS
 from bot.render.people import PEOPLE
 from bot.render.positions import held_line
 from bot.render.risk import RISK
+from bot.render.voices import VOICES
 from bot.render.wishes import WISHED
 from bot.render.words import (
     RenderContext,
@@ -232,6 +233,7 @@ RENDERERS: dict[type[m.Event], Renderer] = {
     **ORDERS,
     **PEOPLE,
     **WISHED,
+    **VOICES,
 }
 # Said by another card: the fill before and the protection after it; the request's own answer.
 WORDLESS: frozenset[type[m.Event]] = frozenset({m.OrderIntended, m.PositionOpened, m.CommandRun})

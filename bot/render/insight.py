@@ -1,6 +1,6 @@
 """A decision judged again, in words: as it was, otherwise, and by the change that would have turned it. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from bot.flips import Flip
@@ -10,6 +10,7 @@ from bot.render.paging import carried
 from bot.render.words import amount, card, confidence, counted, name_of, share
 from bot.surface import ASK, Button, Card
 from trading.decision import Decision, Denied, Verdict
+from trading.rereading import Reread
 
 _SHOWN = 6  # flips; the others are folded away
 _SCALED = {  # what the record holds as whole numbers, so that it is the same to the last bit
@@ -45,22 +46,50 @@ def _verdict(said: Verdict) -> str:
 # --- as it was ----------------------------------------------------------------------------------------------------
 
 
-def replay_card(decision: Decision, found: Basis, again: Verdict, different: Sequence[tuple[str, str, str]]) -> Card:
-    """`different`: what the verdict worked out anew has otherwise than the record."""
+def replay_card(
+    decision: Decision,
+    found: Basis,
+    again: Verdict,
+    different: Sequence[tuple[str, str, str]],
+    reread: Reread | None = None,
+) -> Card:
+    """`different`: what the verdict worked out anew has otherwise than the record; `reread`: how it was."""
     turned = decision.verdict.action is not again.action
-    word = "the same, bit for bit" if not different else "another verdict" if turned else "the same side, not the same"
+    same = not different and (reread is None or reread.same)
+    word = "the same, bit for bit" if same else "another verdict" if turned else "the same side, not the same"
     voices = sum(1 for o in decision.opinions if o.persona in decision.weights)
     unlike = "Other settings judge otherwise; that is no fault of the record." if not found.same else ""
     return card(
         f"{decision.id}: {word}",
         f"Then: {_verdict(decision.verdict)}",
-        f"Again: {_verdict(again)}" if different else "Judged again from the record alone: nothing is different.",
+        f"Again: {_verdict(again)}" if different else "",
+        "Judged again from the record alone: nothing is different." if same else "",
+        *(_read(reread) if reread else ()),
         *(f"{name}: {_exact(name, then)} -> {_exact(name, now)}" for name, then, now in different if name != "reason"),
-        unlike if different else "",
+        unlike if not same else "",
         _settings(decision, found),
         f"From {counted(voices, 'opinion')}, {counted(len(decision.weights), 'weight')}",
         buttons=(why_button(decision.id), Button(label="What would flip it", data=f"{ASK}/whatif {decision.id}")),
     )
+
+
+def _read(reread: Reread) -> Iterator[str]:
+    """What was read again from raw bytes, and what is not as it was."""
+    yield from (f"{_capital(spoilt)}." for spoilt in reread.spoilt)
+    if reread.difference and not reread.difference.field.startswith("verdict "):
+        yield f"First difference: {reread.difference.field}, {reread.difference.then} -> {reread.difference.now}"
+    if reread.read:
+        yield f"Read again from raw answers: {_names(reread.read)}."
+    if reread.gone:
+        yield f"Judged from the parsed votes; the raw answer of {_names(reread.gone)} is no longer kept."
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(name.upper() for name in names)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _exact(name: str, value: str) -> str:
@@ -76,18 +105,35 @@ def whatif_card(decision: Decision, found: Basis, outcome: Outcome) -> Card:
         f"{decision.id}: {_outcome(decision, outcome)}",
         *(f"{key}: {before} -> {after}" for key, before, after in outcome.changes),
         f"Verdict then: {_verdict(decision.verdict)}",
-        f"Verdict now: {_verdict(outcome.verdict)}" if outcome.verdict != decision.verdict else "The verdict stays.",
+        _now(decision, outcome),
         *(_answer(answered) for answered in outcome.gate),
-        f"Gate: {outcome.why}",
+        f"Gate: {outcome.why}" if outcome.verdict_known else f"Not known: {outcome.why}.",
+        *(_anew(who, change) for who, change in outcome.anew),
         "The size follows the confidence and is not made again: answers about it stand as they were."
         if outcome.resized
+        else "",
+        "What is sized by the stop is not made again: answers about it stand as they were."
+        if outcome.restopped
         else "",
         _settings(decision, found),
         buttons=(why_button(decision.id), Button(label="What would flip it", data=f"{ASK}/whatif {decision.id}")),
     )
 
 
+def _now(decision: Decision, outcome: Outcome) -> str:
+    known = "Verdict now" if outcome.verdict_known else "Were it answered all the same"
+    if outcome.verdict != decision.verdict:
+        return f"{known}: {_verdict(outcome.verdict)}"
+    return "The verdict stays." if outcome.verdict_known else f"{known}, the verdict would stay."
+
+
+def _anew(who: str, change: str) -> str:
+    return f"{change} changes what {who.upper()} is asked: that answer cannot be known without asking again."
+
+
 def _outcome(decision: Decision, outcome: Outcome) -> str:
+    if not outcome.verdict_known:
+        return f"{decision.outcome} -> not known without asking again"
     if outcome.said == NOT_KNOWN:
         return f"{decision.outcome} -> {outcome.verdict.action}, gate not known"
     same = outcome.said == decision.outcome
@@ -132,6 +178,9 @@ def _short(flip: Flip) -> str:
 
 
 def _flip(flip: Flip) -> str:
+    if flip.what.startswith("without "):
+        name = flip.what.removeprefix("without ").upper()
+        return f"without {name} ({flip.before}): {flip.leads_to}"
     if flip.before == "missing":
         return f"{flip.what.upper()} had not spoken: {flip.after} would have made it {flip.leads_to}"
     far = "" if flip.size is None else f" ({share(flip.size)} away)"
@@ -148,12 +197,18 @@ def _asked(decision: Decision) -> str:
 
 
 def _example(flips: Iterable[Flip]) -> str:
-    found = next((f for f in flips if f.before != "missing"), None)
-    return f"{found.what}={found.after}" if found else "judge.min_confidence=0.5"
+    return next((tried for f in flips if (tried := _try(f))), "judge.min_confidence=0.5")
+
+
+def _try(flip: Flip) -> str:
+    """What is typed to see it done; "" where that cannot be asked for."""
+    if flip.what.startswith("without "):
+        return flip.what.replace(" ", "=") if flip.after == "did not exist" else ""
+    return "" if flip.before == "missing" else f"{flip.what}={flip.after}"
 
 
 def _tries(decision: Decision, flips: Iterable[Flip]) -> tuple[Button, ...]:
     """To see the first of them done, where a button can hold it."""
-    made = (Button(label=f.what, data=f"{ASK}/whatif {decision.id} {f.what}={f.after}") for f in flips
-            if f.before != "missing" and not f.what.endswith("wash_guard"))  # fmt: skip
+    made = (Button(label=f.what, data=f"{ASK}/whatif {decision.id} {_try(f)}") for f in flips
+            if _try(f) and not f.what.endswith("wash_guard"))  # fmt: skip
     return tuple(b for b in made if carried(b.data))[:2]

@@ -1,4 +1,4 @@
-"""The desk about itself in words: its commands, its log, what could not be delivered, what it costs. Pure."""
+"""The desk about itself in words: its commands, its log, what could not be delivered. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -68,14 +68,6 @@ def argument_line(argument: Argument) -> str:
 
 
 # --- the process --------------------------------------------------------------------------------------------------
-
-
-def budget_card() -> Card:
-    return card(
-        "nothing is spent: there is no language model here",
-        "This version asks no model: its personas are rules and statistics, and /ask answers from what was recorded.",
-        "So there is no bill, no cap to set, and nothing that could run over it.",
-    )
 
 
 def logs_card(lines: Sequence[str]) -> Card:

@@ -86,6 +86,11 @@ def shown_at(before: str, now: str) -> Entry:
     return known(asked=asked_for(at=before), quote=a_quote(now))
 
 
+def thought(before: str = "60000", now: str = "60000", ago: timedelta = SECOND) -> Entry:
+    """By a panel that had seen this price so long ago."""
+    return known(decided_on=a_quote(before, at=NOW - ago), quote=a_quote(now))
+
+
 def closed(side: Direction, ago: timedelta) -> Entry:
     return known(last_exit=(side, NOW - ago))
 
@@ -122,6 +127,12 @@ RULES = (
     Row(safety.price_as_shown, "0.5 % above", shown_at("60000", "60300.1"), shown_at("60000", "60300"),
         "limits.max_requote"),
     Row(safety.price_as_shown, "0.5 % below", shown_at("60000", "59699.9"), shown_at("60000", "59700"),
+        "limits.max_requote"),
+    Row(safety.thought_in_time, "90 s", thought(ago=90 * SECOND + MICROSECOND), thought(ago=90 * SECOND),
+        "limits.max_thought"),
+    Row(safety.price_as_decided, "0.5 % above", thought("60000", "60300.1"), thought("60000", "60300"),
+        "limits.max_requote"),
+    Row(safety.price_as_decided, "0.5 % below", thought("60000", "59699.9"), thought("60000", "59700"),
         "limits.max_requote"),
     Row(safety.circuit_breaker, "at THROTTLE, confidence 0.8", breaker(Level.THROTTLE, 799_999),
         breaker(Level.THROTTLE, 800_000), "breaker.throttle_confidence"),

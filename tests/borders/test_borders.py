@@ -128,6 +128,8 @@ NO_BORDER = {
     "name", "title", "quote", "universe", "phases", "schedule",
     "panel",  # of personas; the council's seat has its rows
     "sizing.method",  # one row for each of them: see "sizing methods"
+    "judge.model", "judge.answer_within", "validation.model", "validation.answer_within",  # who is asked, how long
+    "sizing.confidence",  # which of two: tests/unit/test_sizing.py
     "portfolio.measured_over",  # a window of returns: tests/unit/test_correlation.py
 }  # fmt: skip
 

@@ -7,10 +7,12 @@ from typing import Any
 from tests.borders.row import Family, Row
 from tests.builders import NOW, an_abstention, an_opinion
 from trading.ballot import Ballot, Category, Judged, Mark, Signal
-from trading.decision import Abstention, Action, Opinion, Stance, Verdict
-from trading.judge import judge
+from trading.decision import Abstention, Action, Opinion, Ruling, Stance, Verdict
+from trading.judge import bounded, judge
 from trading.personas.council_count import Absent, Answer, Standing, count, standing
-from trading.playbook import JudgePolicy, Quorum, load
+from trading.playbook import JudgePolicy, Quorum, ValidationPolicy, load
+from trading.policies import Unavailable
+from trading.voice import Voice
 
 D = Decimal
 MICROSECOND = timedelta(microseconds=1)
@@ -83,6 +85,31 @@ TIES = tuple(
 )
 
 
+# --- what models may make of it: they lower or stop -----------------------------------------------------------------
+
+LONG_VERDICT = verdict((WORST, 1), (700_000, 700_000))
+Ruled = tuple[str, int | None, Unavailable]  # what a model said, how sure it was; what holds where it said nothing
+
+
+def judged(of: str, ruled: Ruled) -> bool:
+    """Whether it is an entry still. `of`: "judge" or "validator"."""
+    said, confidence, unavailable = ruled
+    ruling = Ruling(who=of, said=said, confidence=confidence, thesis="", voice=Voice()) if said else None
+    policy = POLICY.model_copy(update={"model": "m" if of == "judge" else "", "unavailable": unavailable})
+    validation = ValidationPolicy(model="m", unavailable=unavailable) if of == "validator" else None
+    given = (an_abstention(of),) if ruling is None else (ruling,)
+    return bounded(LONG_VERDICT, given, policy, validation).action is not Action.WAIT
+
+
+WAITS, GOES_ON = Unavailable.WAIT, Unavailable.MECHANICAL
+RULINGS = (
+    Row("judge", "confidence 0.60", ("long", 600_000, WAITS), ("long", 599_999, WAITS), "judge.min_confidence"),
+    Row("judge", "the side of the votes", ("long", ALL, WAITS), ("short", ALL, WAITS)),
+    Row("judge", "nothing said", ("", None, GOES_ON), ("", None, WAITS), "judge.unavailable"),
+    Row("validator", "approved", ("approve", None, WAITS), ("reject", None, WAITS)),
+    Row("validator", "nothing said", ("", None, GOES_ON), ("", None, WAITS), "validation.unavailable"),
+)
+
 # --- the council ----------------------------------------------------------------------------------------------------
 
 SEAT = load("council").panel["council"]
@@ -128,6 +155,7 @@ FAMILIES = (
     Family("judge enters", enters, ENTRIES),
     Family("judge leads", leads, LEADS),
     Family("judge tie", breaks_a_tie, TIES),
+    Family("ruling", judged, RULINGS),
     Family("ballot", stands, STANDINGS),
     Family("council", buys, COUNTS),
 )

@@ -185,7 +185,7 @@ READING = (
     _one("replay a decision", "/replay BTC", ".*", "same|equal|bit for bit", given=(a_position,)),
     _one("what if", "/whatif BTC judge.min_confidence=0.99", ".*", given=(a_position,)),
     _one("breaker", "/breaker", "breaker CLOSED.*"),
-    _one("budget", "/budget", ".*", "no language model"),
+    _one("budget", "/budget", ".*", "no model is asked"),
     _one("health", "/health", "health: .*", "journal", "venue"),
     _one("settings", "/settings judge", ".*setting.*", "judge.min_confidence"),
     _one("locks of none", "/locks", "no .*lock.*|no pair.*"),

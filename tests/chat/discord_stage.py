@@ -1,7 +1,7 @@
 """A Discord adapter in front of a small service, on the wire: what the tests of Discord share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,6 +29,8 @@ QUICK = Timing(
     first_pause=timedelta(seconds=0.05),
     longest_pause=timedelta(seconds=0.2),
     stop=timedelta(seconds=0.3),
+    growth=timedelta(seconds=0.01),
+    growth_in_group=timedelta(seconds=0.01),
 )
 _MANY = (Limit(count=500, seconds=1.0),)
 FAST = Limits(private=_MANY, group=_MANY, overall=_MANY)
@@ -103,6 +105,10 @@ class Desk:
     async def shown(self, card: Card, destination: str, reference: str) -> None:
         if card.token:
             self.asked_at.append((card.token, destination, reference))
+
+    async def growing(self, card: Card, every: float) -> AsyncGenerator[Card, None]:
+        for grown in ():
+            yield grown
 
     def suggest(self, request: Request, command: str, argument: str, typed: str) -> tuple[str, ...]:
         self.typing.append((command, argument, typed))

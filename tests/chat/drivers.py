@@ -35,6 +35,8 @@ QUICK = Timing(
     first_pause=timedelta(seconds=0.05),
     longest_pause=timedelta(seconds=0.2),
     stop=timedelta(seconds=0.3),
+    growth=timedelta(seconds=0.01),
+    growth_in_group=timedelta(seconds=0.01),
 )
 MANY = (Limit(count=500, seconds=1.0),)
 FAST = Limits(private=MANY, group=MANY, overall=MANY)

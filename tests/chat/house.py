@@ -4,7 +4,7 @@ Whatever chat stands in front of it, the answers are recorded here, so that a te
 what was said.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from bot.front import Front
 from bot.gate import Surface
 from bot.library import Library
 from bot.people import Directory
-from bot.reach import Tools
+from bot.reach import Tools, Voices
 from bot.render.words import RenderContext
 from bot.routing import Routing
 from bot.shadows import Begin, Shadows
@@ -30,7 +30,7 @@ from storage.queries import Queries
 from storage.tallies import Tallies
 from storage.wishes import WishList
 from tests.desks import Bench, a_desk, a_house, two_markets
-from tests.surfaces import NoLog
+from tests.surfaces import NoLog, NoVoices
 from trading.clock import ManualClock
 from trading.errors import Misuse
 from trading.viewing import Viewing
@@ -61,6 +61,9 @@ class Recorder:
 
     async def shown(self, card: Card, destination: str, reference: str) -> None:
         await self.surface.shown(card, destination, reference)
+
+    def growing(self, card: Card, every: float) -> AsyncGenerator[Card, None]:
+        return self.surface.growing(card, every)
 
     def suggest(self, request: Request, command: str, argument: str, typed: str) -> tuple[str, ...]:
         return self.surface.suggest(request, command, argument, typed)
@@ -106,7 +109,7 @@ async def _no_shadow(name: str) -> Begin:
 
 
 @asynccontextmanager
-async def a_house_of(directory: Path) -> AsyncIterator[House]:
+async def a_house_of(directory: Path, *, voices: Voices | None = None) -> AsyncIterator[House]:
     database = await Database.open(directory / "gavel.db")
     wall = ManualClock(WALL)
     ann = [int(IDS["ann"])]
@@ -135,6 +138,7 @@ async def a_house_of(directory: Path) -> AsyncIterator[House]:
         routing=routing,
         library=Library(directory),
         log=NoLog(),
+        voices=voices or NoVoices(),
         about=RenderContext(market="a test"),
         version="0.1.0",
     )

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -64,6 +64,10 @@ class Desk:
         if self.fault is not None:
             raise self.fault
         self.stood.append((card.token, destination, reference))
+
+    async def growing(self, card: Card, every: float) -> AsyncGenerator[Card, None]:
+        for grown in ():
+            yield grown
 
     def suggest(self, request: Request, command: str, argument: str, typed: str) -> tuple[str, ...]:
         return ()

@@ -180,6 +180,7 @@ def an_inbox(desk: Answering, request: Offline) -> tuple[Inbox, Wire]:
         patience=PATIENCE,
         heard=lambda _: None,
         distrust=lambda: False,
+        growth=lambda _: 0.0,
     )
     inbox.name = NAME
     return inbox, wire

@@ -53,9 +53,12 @@ look_again = true
 """
 
 
+_OURS = ("GAVEL_", "TELEGRAM_", "DISCORD_", "GEMINI_", "OPENROUTER_", "ETHERSCAN_")
+
+
 def environment(**extra: str) -> dict[str, str]:
     """This process's own, without anything that Gavel reads."""
-    bare = {k: v for k, v in os.environ.items() if not k.startswith(("GAVEL_", "TELEGRAM_", "DISCORD_"))}
+    bare = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
     return bare | {"PYTHONUNBUFFERED": "1", "TERM": "xterm"} | extra
 
 

@@ -28,6 +28,8 @@ _TICKET, _POSITION, _TOTALS = TypeAdapter(Ticket), TypeAdapter(PaperPosition), T
 _EVENTS = """SELECT journal.seq, kind, body FROM journal LEFT JOIN decisions ON decisions.seq = journal.seq
              WHERE decisions.seq IS NULL OR outcome IN ('long', 'short') ORDER BY journal.seq"""
 
+_ALL = "SELECT seq, kind, body FROM journal ORDER BY seq"
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
@@ -70,11 +72,14 @@ class Records:
         return [event for _, event in self.events if isinstance(event, kind)]
 
 
-def read(directory: Path) -> Records:
+def read(directory: Path, *, waits: bool = False) -> Records:
+    """`waits`: with the decisions that came to no trade."""
     found = Records(account=_account(directory / "paper.db"))
     with closing(open_(directory / "gavel.db")) as database:
         if has(database, "outbox"):
-            found.events = [(seq, from_json(EVENTS[kind], body)) for seq, kind, body in database.execute(_EVENTS)]
+            found.events = [
+                (seq, from_json(EVENTS[kind], body)) for seq, kind, body in database.execute(_ALL if waits else _EVENTS)
+            ]
             mail = database.execute("SELECT seq, destination, lane, state FROM outbox ORDER BY id")
             found.mail = [Mail(*row) for row in mail]
             for start, realised in database.execute("SELECT start_equity, realised FROM desk"):

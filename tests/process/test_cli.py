@@ -72,21 +72,44 @@ def test_help_and_version_name_every_command(tmp_path: Path) -> None:
 LOADED = """
 import sys
 from bot.__main__ import main
-sys.argv = ["gavel", "--help"]
+sys.argv = ["gavel", *sys.argv[1:]]
 try:
     main()
 except SystemExit:
-    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+    print("LOADED", *sys.modules, file=sys.stderr)
 """
+SDKS = {"google.genai", "openai", "catboost", "httpx2"}
+
+
+def loaded_by(*args: str, cwd: Path, **env: str) -> set[str]:
+    """The modules that a process had loaded when it ended."""
+    command = [sys.executable, "-c", LOADED, *args]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=program.environment(**env))
+    assert "LOADED" in done.stderr, done.stderr
+    return set(done.stderr.rpartition("LOADED")[2].split())
 
 
 def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED], cwd=tmp_path, capture_output=True, text=True, env=program.environment()
-    )
-    loaded = set(done.stderr.split())
+    loaded = loaded_by("--help", cwd=tmp_path)
     assert "click" in loaded
-    assert not loaded & {"telegram", "pandas", "sqlalchemy", "sqlmodel", "pyarrow", "talib", "matplotlib", "discord"}
+    heavy = {"telegram", "pandas", "sqlalchemy", "sqlmodel", "pyarrow", "talib", "matplotlib", "discord", "scipy"}
+    assert not loaded & (heavy | SDKS)
+
+
+def test_a_paper_desk_loads_no_sdk_of_a_model_nor_a_data_frame(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOADED, "run", "--speed", "5000", "--data-dir", "data"]
+    desk = subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=program.environment(),
+    )  # fmt: skip
+    assert desk.stdout is not None
+    while "Filled" not in (line := desk.stdout.readline()):
+        assert line, "it ended"
+    desk.send_signal(signal.SIGTERM)
+    _, said = desk.communicate(timeout=program.PATIENCE)
+    loaded = set(said.rpartition("LOADED")[2].split())
+    assert "talib" in loaded
+    assert not loaded & (SDKS | {"pandas", "scipy", "plotly", "matplotlib", "telegram", "discord"})
 
 
 def test_a_playbook_with_an_unknown_key_is_told_the_nearest(place: Path) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.arming import NOT_ARMED, PERSONAS, armed
+from bot.arming import RULES, armed
 from bot.library import Library
 from bot.markets import simulated
 from bot.memory import LastRun, bases_of, goes_on_with, last_run
 from tests.builders import a_playbook
 from tests.desks import a_house
+from tests.surfaces import NoVoices
 from trading.errors import BadPlaybook
 from trading.playbook import PERSONAS as KNOWN
 from trading.playbook import SHIPPED, Playbook, available
@@ -23,25 +24,26 @@ def everybody() -> Playbook:
 
 
 def test_every_persona_a_playbook_may_name_is_armed_or_says_why_not(everybody: Playbook) -> None:
-    assert set(PERSONAS) | set(NOT_ARMED) == set(KNOWN)
-    panel, off = armed(everybody, {})
-    assert set(panel) == set(PERSONAS)
-    assert off == NOT_ARMED
-    assert all(persona.name == name for name, persona in panel.items())
+    panel = armed(everybody, {}, NoVoices())
+    assert set(panel.personas) == set(RULES)
+    assert set(panel.off) == set(KNOWN) - set(RULES)
+    assert all(panel.off.values())
+    assert all(persona.name == name for name, persona in panel.personas.items())
+    assert panel.instant
 
 
 def test_a_market_that_can_never_show_something_switches_its_reader_off(everybody: Playbook) -> None:
     lacks = {"flow": "no taker volume"}
-    panel, off = armed(everybody, lacks)
-    assert "flow" not in panel
-    assert off["flow"] == "no taker volume"
+    panel = armed(everybody, lacks, NoVoices())
+    assert "flow" not in panel.personas
+    assert panel.off["flow"] == "no taker volume"
 
 
 def test_what_the_playbook_switches_off_is_off() -> None:
     playbook = a_playbook(panel={"technical": {"weight": "1", "enabled": False}, "flow": {"weight": "1"}})
-    panel, off = armed(playbook, {})
-    assert set(panel) == {"flow"}
-    assert off == {"technical": "switched off in the playbook"}
+    panel = armed(playbook, {}, NoVoices())
+    assert set(panel.personas) == {"flow"}
+    assert panel.off == {"technical": "switched off in the playbook"}
 
 
 # --- which playbook, which market -------------------------------------------------------------------------------------

@@ -22,18 +22,23 @@ from bot.render import (
     people,
     positions,
     results,
+    scoreboard,
     settings,
     standing,
     trades,
     views,
+    voices,
     wishes,
 )
+from bot.render.whales import whales_card
 from bot.results import WINDOWS, average_r, expectancy, profit_factor, win_rate
 from bot.surface import Role
+from tests import whales
 from tests.cards import ALL, EVENTS
 from tests.origins import Held, held_by, numbers, outside
 from tests.shown import Shown
 from trading import messages as m
+from trading.calibration import EDGES, ENOUGH, calibrated
 from trading.decision import Approved, Denied, Plan
 from trading.model import Position, Quote
 from trading.performance import ENOUGH_DAYS, sharpe, sortino
@@ -147,6 +152,19 @@ DERIVED: dict[Callable[..., Any] | type[m.Event], tuple[Derived, ...]] = {
         Derived("the interval's level, and what a coin reaches", lambda *_, **__: (95, 50)),
         OTHERS,
     ),
+    scoreboard.scoreboard_card: (
+        Derived("how often each was right", lambda records, *_, board, **__: (
+            of.right / of.n
+            for of in (*records, *chain.from_iterable((s.sums, *s.sums.bins) for s in board)) if of.n)),
+        Derived("what each was paid for one answer", lambda *_, board, **__: (
+            f"{s.attendance.cost / s.attendance.asked:.5f}" for s in board if s.attendance.asked)),
+        Derived("what 0.70 was worth by each record", lambda *_, learned, **__: (
+            of.value if (of := calibrated(700_000, record)) else None for record in learned.judged)),
+        Derived("the borders of confidence, and how much is enough", lambda *_, **__: (*EDGES, ENOUGH)),
+        Derived("the interval's level, and what a coin reaches", lambda *_, **__: (95, 50)),
+        Derived("the rows that are not shown", lambda *_, board, **__: (len(board) - 12,)),
+        OTHERS,
+    ),
     figures.render_summary: (Derived("against the equity before", lambda r, *_: (r.net / r.start_equity,)),),
     trades.trade_card: (
         Derived("from entry to exit", lambda t, **_: ((t.exit - t.entry) / t.entry,)),
@@ -194,6 +212,16 @@ DERIVED: dict[Callable[..., Any] | type[m.Event], tuple[Derived, ...]] = {
     orders.locks_card: (Derived("its pages, of eight each", lambda locks, *_, **__: pages(locks, 8)),),
     standing.gone_card: (Derived("for how long", lambda since, now, **_: _ago(now - since)),),
     standing.returned_card: (Derived("for how long", lambda since, now, _: _ago(now - since)),),
+    m.VoiceBack: (Derived("how long it was gone", lambda e: (e.at - e.lost_at,)),),
+    m.WeightsProposed: (Derived("the interval's level", lambda _: (95,)),),
+    voices.budget_card: (
+        Derived("settled and reserved together", lambda v: (u.settled + u.reserved for u in v.caps)),
+        Derived("what of a cap is used", lambda v: ((u.settled + u.reserved) / u.limit for u in v.caps if u.limit)),
+    ),
+    whales_card: (
+        Derived("addresses, cut short", whales.shortened),
+        Derived("whole ETH of each, of a class and of all", whales.in_whole_eth),
+    ),
     digest.together_card: (Derived("those that are not shown", lambda cards, count, *_, **__: (count - len(cards),)),),
     digest.unworded_card: (Derived("the event as it is", lambda event, _: (repr(event),)),),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from tests.goldens import GOLDEN, as_text, check_golden
 from tests.questions import ASKING, golden
 from trading import messages as m
 from trading.playbook import available, load
+from trading.prompting import PROMPTS
 
 HASH = re.compile("|".join(load(name).hash for name in available()))  # of files that somebody may well change
 FIRST_LINE = 52  # characters beside the mode
@@ -78,7 +79,8 @@ def test_every_function_that_words_a_card_has_a_golden_card() -> None:
 
 
 def test_no_golden_text_is_left_over() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(ALL) | set(map(golden, ASKING))
+    prompts = {f"prompt_{path.stem}" for path in PROMPTS.glob("*.md")}  # tests/unit/test_prompting.py
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(ALL) | set(map(golden, ASKING)) | prompts
 
 
 def test_a_card_without_a_golden_text_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:

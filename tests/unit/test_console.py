@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +56,10 @@ class Desk:
 
     async def shown(self, card: Card, destination: str, reference: str) -> None:
         raise AssertionError("what is printed cannot be greyed out")
+
+    async def growing(self, card: Card, every: float) -> AsyncGenerator[Card, None]:
+        for grown in ():
+            yield grown
 
     def suggest(self, request: Request, command: str, argument: str, typed: str) -> tuple[str, ...]:
         return ()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.builders import BTC, ETH, NOW
 from tests.desks import COOLS_FAST, HOUR, Bench, a_desk, a_feed, a_house, a_series, two_markets, until
+from trading.calibration import CalibrationRecord
 from trading.decision import Abstention, Approved, Decision, Denied
 from trading.errors import JournalUnwritable, VenueDown
 from trading.exit_plan import NO_EVIDENCE
@@ -153,7 +154,7 @@ async def test_a_persona_that_breaks_is_missing_and_not_a_vote() -> None:
     async def broken(_: Any) -> Any:
         raise ZeroDivisionError
 
-    bench.desk.cycle.panel["flow"].opine = broken  # type: ignore[method-assign]
+    bench.desk.cycle.panel.personas["flow"].opine = broken  # type: ignore[method-assign]
     bench.script.long()
     await bench.decide()
     (decision,) = decisions(bench)
@@ -359,3 +360,29 @@ async def test_a_thought_without_instruments_is_nothing() -> None:
     await bench.desk.obey(Decide(symbols=(), trigger="schedule"))
     await bench.desk.settle()
     assert bench.kinds() == ["DeskStarted"]
+
+
+# --- what its confidence has been worth -------------------------------------------------------------------------------
+
+
+async def test_what_the_judges_confidence_has_been_worth_stands_in_the_record_and_may_size() -> None:
+    """After forty calls of which a quarter were right, nine tenths are not worth nine tenths."""
+    bench = await a_desk(playbook=a_house(sizing={"confidence": "calibrated"}))
+    record = CalibrationRecord(model="", direction=Direction.LONG)
+    for n in range(40):
+        record = record.plus(900_000, right=n % 4 == 0)
+    bench.desk.book.note(judged=(record,))
+    bench.script.long(confidence=0.9)
+    await bench.decide()
+    (decision,) = decisions(bench)
+    assert decision.calibrated is not None
+    assert decision.calibrated.n == 40
+    assert decision.calibrated.value < 500_000 < decision.verdict.confidence
+    assert isinstance(decision.gate, Approved)
+    stated = await a_desk()
+    stated.script.long(confidence=0.9)
+    await stated.decide()
+    plain = decisions(stated)[0].gate
+    assert isinstance(plain, Approved)
+    assert decision.gate.plan.margin < plain.plan.margin
+    assert decisions(stated)[0].calibrated is None

@@ -180,6 +180,18 @@ ROWS = (
         passed={"asked": asked_for(at="60000"), "quote": a_quote("60300")},
         says="the price was 60000 when it was shown, and is 60300.1 now",
     ),
+    Row(
+        safety.thought_in_time,
+        denied={"decided_on": a_quote(at=NOW - timedelta(seconds=90.001))},
+        passed={"decided_on": a_quote(at=NOW - timedelta(seconds=90))},
+        says="is too old",
+    ),
+    Row(
+        safety.price_as_decided,
+        denied={"decided_on": a_quote(), "quote": a_quote("60300.1")},
+        passed={"decided_on": a_quote(), "quote": a_quote("60300")},
+        says="the price was 60000 when it was asked about, and is 60300.1 now",
+    ),
     Row(safety.circuit_breaker, denied=breaker(Level.HALT), passed=breaker(Level.ALERT), says="no entries"),
     Row(safety.circuit_breaker, denied=breaker(Level.SHUTDOWN, 1_000_000), passed=breaker(Level.CLOSED, 0)),
     Row(
@@ -328,6 +340,12 @@ def test_the_rules_are_asked_in_their_order() -> None:
     assert [rule for rule in ORDER if rule in layers] == layers, "the five layers of safety keep theirs"
 
 
+def test_a_panel_that_took_its_time_is_asked_two_questions_more() -> None:
+    asked = [a.rule for a in assess(a_plan(), facts_of({"decided_on": a_quote()})).answers]
+    assert asked[:6] == ["trading state", "locked", "books", "facts known", "thought in time", "price as decided"]
+    assert [rule for rule in asked if rule in ORDER] == ORDER
+
+
 def test_what_a_person_asks_for_is_asked_two_questions_more() -> None:
     asked = [a.rule for a in assess(a_plan(), facts_of({"asked": asked_for(at="60000")})).answers]
     assert asked[:6] == ["trading state", "by hand", "locked", "books", "facts known", "price as shown"]
@@ -369,7 +387,7 @@ def test_a_rule_just_does_not_bind(row: Row) -> None:
 
 
 def test_an_approval_holds_every_answer_with_value_and_limit() -> None:
-    verdict = assess(a_plan(), facts_of({"asked": asked_for(at="60000")}))
+    verdict = assess(a_plan(), facts_of({"asked": asked_for(at="60000"), "decided_on": a_quote()}))
     assert isinstance(verdict, Approved)
     assert len(verdict.answers) == len(RULES)
     assert all(a.limit and a.value for a in verdict.answers)

@@ -319,7 +319,7 @@ async def test_an_instant_persona_costs_no_task(snapshot: Snapshot) -> None:
 
 async def test_a_missed_deadline_is_an_abstention_and_nobody_elses_matter(snapshot: Snapshot) -> None:
     late, fine = await convene([Scripted("late", for_ever), Scripted("fine", nothing)], snapshot, timeout=0.01)
-    assert late == Abstention(persona="late", reason="no answer within 0.01 s")
+    assert late == Abstention(persona="late", reason="no answer within 0.01 s", failed=True)
     assert isinstance(fine, Opinion)
 
 
@@ -343,7 +343,7 @@ async def test_an_unexpected_error_is_an_abstention_and_logged_once(
 
     with caplog.at_level(logging.ERROR):
         answer, fine = await convene([Scripted("broken", broken), Scripted("fine", nothing)], snapshot, timeout=1)
-    assert answer == Abstention(persona="broken", reason="failed: KeyError")
+    assert answer == Abstention(persona="broken", reason="failed: KeyError", failed=True)
     assert isinstance(fine, Opinion)
     assert len(caplog.records) == 1
     assert caplog.records[0].exc_info
@@ -354,7 +354,7 @@ async def test_what_we_raise_ourselves_says_what_happened(snapshot: Snapshot) ->
         raise VenueDown("the model's host did not answer")
 
     (answer,) = await convene([Scripted("model", down)], snapshot, timeout=1)
-    assert answer == Abstention(persona="model", reason="failed: the model's host did not answer")
+    assert answer == Abstention(persona="model", reason="failed: the model's host did not answer", failed=True)
 
 
 async def test_a_personas_own_timeout_is_not_the_deadline(snapshot: Snapshot, caplog: pytest.LogCaptureFixture) -> None:
@@ -362,7 +362,7 @@ async def test_a_personas_own_timeout_is_not_the_deadline(snapshot: Snapshot, ca
         raise TimeoutError
 
     (answer,) = await convene([Scripted("slow net", broken)], snapshot, timeout=None)
-    assert answer == Abstention(persona="slow net", reason="failed: TimeoutError")
+    assert answer == Abstention(persona="slow net", reason="failed: TimeoutError", failed=True)
 
 
 async def test_cancelling_the_call_cancels_the_personas(snapshot: Snapshot) -> None:

@@ -133,7 +133,7 @@ LAW: dict[str, dict[str, Any]] = {
     },
     "council": {
         "universe": ("BTC", "ETH", "SOL", "BNB", "AVAX", "ADA", "LINK", "LTC"),
-        "panel.council.models": ("x-ai/grok-4-fast", "qwen/qwen3-max", "deepseek/deepseek-chat-v3.1"),
+        "panel.council.models": ("x-ai/grok-4.3", "google/gemini-3.8-flash", "deepseek/deepseek-v4-pro"),
         "panel.council.agree": 2, "panel.council.bullish": 7, "sizing.method": SizingMethod.FIXED, "sizing.margin": 1,
         "sizing.leverage": 100, "sizing.min_leverage": 50, "limits.max_leverage": 100, "limits.stop_within": D("0.7"),
         "exits.target_of_margin": 10, "exits.stop_at_invalidation": True, "exits.max_hold": "3d",
@@ -185,8 +185,16 @@ def test_the_tables_of_the_descriptions() -> None:
 )
 def test_who_sits_on_a_panel(name: str, seats: set[str]) -> None:
     found = load(name)
-    assert set(found.seats("BTC")) == seats
+    assert set(found.seats("ETH")) == seats
     assert set(found.seats("SOL")) == seats - {"whale"}, "chain data is of tier 1 alone"
+    assert set(found.seats("BTC")) == seats - {"whale"}, "and BTC's is not ETH's unless the playbook says so"
+
+
+def test_btc_borrows_the_whales_view_at_half_its_weight_where_the_playbook_says_so() -> None:
+    lent = load("smt-3.1").amended({"panel.whale.correlated": '["BTC", "SOL"]'})
+    assert lent.seats("BTC")["whale"].milli == 1000
+    assert lent.seats("ETH")["whale"].milli == 2000
+    assert "whale" not in lent.seats("SOL"), "it is not of tier 1"
 
 
 @pytest.mark.parametrize("name", ["desk", "sigma", "smt-3.0", "smt-3.1"])
@@ -405,7 +413,7 @@ def test_what_is_shown_of_dates_and_odd_names_can_be_read_back() -> None:
     ("more", "said"),
     [
         ("[judge]\nmin_agreeing = 3", "judge.min_agreeing is 3, and fewer personas exist for BTC, ETH, SOL"),
-        ("[panel.whale]\nweight = 1\ntiers = [1]\n[judge]\nmin_agreeing = 3", "exist for SOL: never a trade there"),
+        ("[panel.whale]\nweight = 1\ntiers = [1]\n[judge]\nmin_agreeing = 3", "never a trade there"),
         ("[panel.council]\nweight = 1", "panel.council has no models: it never speaks"),
         ("[exits]\nstop_at_invalidation = true", "asks for a price that only the council names"),
     ],

@@ -12,6 +12,7 @@ import pytest
 from bot.arming import armed
 from bot.markets import simulated, with_opinions
 from tests.builders import BTC, ETH, NOW, a_playbook
+from tests.surfaces import NoVoices
 from trading.ballot import Category, Mark, Signal
 from trading.errors import BadBallots, NoEvidence
 from trading.llm.recorded import RecordedBallots, read_ballots
@@ -162,12 +163,12 @@ def test_a_file_without_a_ballot_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_the_council_sits_where_there_are_ballots_and_says_why_it_does_not(tmp_path: Path) -> None:
     playbook = a_playbook(panel={"council": Seat(weight=D(1), models=(MODEL, "other")).model_dump()})
-    panel, off = armed(playbook, {})
-    assert panel == {}
-    assert "--opinions" in off["council"]
-    panel, off = armed(playbook, {}, recorded(tmp_path, a_line()))
-    assert off == {}
-    assert panel["council"].instant
+    panel = armed(playbook, {}, NoVoices())
+    assert panel.personas == {}
+    assert panel.off["council"] == "no key of a model"
+    panel = armed(playbook, {}, NoVoices(), recorded(tmp_path, a_line()))
+    assert panel.off == {}
+    assert panel.personas["council"].instant
 
 
 def test_of_many_bad_lines_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ async def test_the_panel_the_view_and_who_follows_change_with_it() -> None:
     bench.desk.followers.append(lambda playbook: heard.append(playbook.name))
     await bench.desk.obey(use("another"))
     await bench.decide()
-    assert set(bench.desk.panel) == {"technical"}
+    assert set(bench.desk.panel.personas) == {"technical"}
     assert bench.desk.watch.every == timedelta(minutes=3)
     assert heard == ["another"]
     assert [o.persona for o in last_decision(bench).opinions] == ["technical"]

@@ -16,6 +16,7 @@ from trading.model import ClientId, DecisionId, Direction, Leg, PositionId, Side
 from trading.playbook import Playbook
 from trading.risk.expectancy import Evidence, Method
 from trading.risk.facts import Facts
+from trading.running import Panel
 
 D = Decimal
 # Hourly bars that swing by 2 %: an ATR of about 1200, and a volatility over 0.8 a year.
@@ -274,10 +275,10 @@ class Naming(Scripted):
 
 async def with_invalidations(*prices: str | None) -> Bench:
     bench = await a_desk(playbook=a_house(exits={"stop_at_invalidation": True}))
-    for name, price in zip(bench.desk.cycle.panel, prices, strict=True):
+    for name, price in zip(bench.desk.cycle.panel.personas, prices, strict=True):
         voice = Naming(name, bench.script)
         voice.price = None if price is None else D(price)
-        bench.desk.cycle.panel[name] = voice  # type: ignore[index]
+        bench.desk.cycle.panel.personas[name] = voice  # type: ignore[index]
     await bench.decide()
     return bench
 
@@ -305,7 +306,7 @@ async def test_another_playbook_is_used_from_the_next_round_on() -> None:
     script.long(BTC, ETH)
     other = a_house(name="other", universe=("ETH",), limits={"max_positions": 1}, portfolio={})
     situation = cycle.situation
-    cycle.use(other, {"technical": Scripted("technical", script)})
+    cycle.use(other, Panel(personas={"technical": Scripted("technical", script)}, off={}))
     assert cycle.weights[ETH] == {"technical": 1000}
     assert cycle.situation is not situation
     assert cycle.situation.playbook is other

@@ -16,11 +16,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 from trading.errors import NoEvidence
 from trading.market.series import MS, Floats, FundingSeries, Series
+from trading.market.ta import talib
 from trading.model import OrderBook
 
 DAY = timedelta(days=1)

@@ -6,10 +6,34 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
+from trading.decision import Evidence
+from trading.exit_plan import Regime
 from trading.market.features import Features
 from trading.market.series import Series
 from trading.model import OrderBook, Quote, Symbol
 from trading.ports import MarketData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Briefing:
+    """How the desk stands, for a model that is asked about an entry. None: not known at this moment."""
+
+    equity: Decimal | None  # quote units, with unrealised P&L
+    start_equity: Decimal
+    day_pnl: Decimal | None
+    positions: int  # open, and entries on their way
+    max_positions: int
+    phase: str
+    phase_note: str
+    phase_ends: datetime | None
+    stop_loss: Decimal  # fractions of price: the outer bounds of the phase
+    take_profit: Decimal
+    leverage: int  # the most
+    max_risk: Decimal  # of equity
+    max_daily_loss: Decimal
+    taker_fee: Decimal
+    regime: Regime | None
+    facts: tuple[Evidence, ...]  # what stands in the prompt as [E1], [E2], ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +48,8 @@ class Snapshot:
     book: OrderBook | None  # None: this market has no book (a candle file)
     funding_rate: Decimal | None  # the last settled or forecast rate; None: not known
     source: str  # "simulated market"
+    briefing: Briefing | None = None  # there where somebody on the panel is a model
+    about: str = ""  # the decision that is being made
 
     @property
     def every(self) -> timedelta:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from typing import Protocol
 
-from trading.ballot import Ballot
 from trading.decision import Abstention, Opinion
 from trading.errors import GavelError, NoEvidence
 from trading.market.snapshot import Snapshot
@@ -17,7 +16,7 @@ from trading.playbook import Seat
 
 log = logging.getLogger(__name__)
 
-ANSWER_WITHIN = 15.0  # seconds each model has; less than a persona has, so that one late model does not cost the panel
+GRACE = 2.0  # seconds beyond a model's own deadline: its own word of being late comes first, with what it has cost
 
 
 class Ballots(Protocol):
@@ -25,8 +24,8 @@ class Ballots(Protocol):
 
     instant: bool  # answers without waiting for anything
 
-    async def ask(self, model: str, snapshot: Snapshot) -> Ballot:
-        """Raises NoEvidence when this model has none."""
+    async def ask(self, model: str, snapshot: Snapshot) -> Answer:
+        """Raises NoEvidence when this model has none, and has not been asked for one."""
         ...
 
 
@@ -35,12 +34,13 @@ class Council:
 
     name = NAME
 
-    def __init__(self, seat: Seat, ballots: Ballots, *, within: float = ANSWER_WITHIN) -> None:
+    def __init__(self, seat: Seat, ballots: Ballots, *, within: float | None = None) -> None:
+        """`within`: seconds each model has; the seat's own deadline without it."""
         self.instant = ballots.instant
         self._seat = seat
         self._models = tuple(dict.fromkeys(seat.models))  # nobody votes twice
         self._ballots = ballots
-        self._within = within
+        self._within = seat.answer_within.total_seconds() + GRACE if within is None else within
 
     async def opine(self, snapshot: Snapshot) -> Opinion | Abstention:
         answers = await self._answers(snapshot)
@@ -62,8 +62,8 @@ class Council:
             return Absent(model=model, reason=str(lack))
         except Exception as error:
             if deadline.expired():
-                return Absent(model=model, reason=f"no answer within {within:g} s")
+                return Absent(model=model, reason=f"no answer within {within:g} s", failed=True)
             log.exception("%s failed on %s", model, snapshot.symbol)
             # Of errors that are not ours only the name: an SDK's message may hold a key, and this stands on a card.
             what = str(error) if isinstance(error, GavelError) else type(error).__name__
-            return Absent(model=model, reason=f"failed: {what}")
+            return Absent(model=model, reason=f"failed: {what}", failed=True)

@@ -12,8 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from trading.ballot import Ballot, Signal
-from trading.decision import MICRO, Abstention, Evidence, Opinion, Stance
+from trading.decision import MICRO, Abstention, Evidence, Opinion, Stance, shown
 from trading.playbook import Seat, span_text
+from trading.voice import Exchange, Lack, Voice
 
 NAME = "council"
 QUORUM = 2  # ballots without which there is no opinion: one model alone is no council
@@ -25,6 +26,8 @@ class Absent:
 
     model: str
     reason: str
+    failed: bool = False  # something broke; False: it has said nothing yet
+    exchanges: tuple[Exchange, ...] = ()
 
 
 Answer = Ballot | Absent
@@ -51,22 +54,42 @@ def fresh(answer: Answer, at: datetime, seat: Seat) -> Answer:
     if isinstance(answer, Absent):
         return answer
     if answer.at > at:
-        return Absent(model=answer.model, reason="its ballot is of the future")
+        return Absent(model=answer.model, reason="its ballot is of the future", exchanges=answer.exchanges)
     if at - answer.at > seat.max_age:
-        return Absent(model=answer.model, reason=f"its ballot is older than {span_text(seat.max_age)}")
+        reason = f"its ballot is older than {span_text(seat.max_age)}"
+        return Absent(model=answer.model, reason=reason, exchanges=answer.exchanges)
     return answer
+
+
+def identity(ballot: Ballot) -> str:
+    """Who has voted, as it names itself; a ballot that was written down before names nobody else."""
+    named = [e.returned for e in ballot.exchanges if e.returned and e.lack is None]
+    return named[-1] if named else ballot.model
+
+
+def distinct(answers: Sequence[Answer]) -> list[Answer]:
+    """One vote a model: whoever was answered by a model that has voted already, under another name, is absent."""
+    seen: dict[str, str] = {}
+    found: list[Answer] = []
+    for answer in answers:
+        if isinstance(answer, Ballot) and (first := seen.setdefault(identity(answer), answer.model)) != answer.model:
+            reason = f"{Lack.SUBSTITUTED.value}: the one that voted for {first} already"
+            answer = Absent(model=answer.model, reason=reason, failed=True, exchanges=answer.exchanges)
+        found.append(answer)
+    return found
 
 
 def count(answers: Sequence[Answer], *, at: datetime, price: Decimal, seat: Seat) -> Opinion | Abstention:
     """One answer a model. Confidence is the mean of those who buy, rounded down; invalidation the nearest of theirs."""
-    heard = [fresh(answer, at, seat) for answer in answers]
+    heard = distinct([fresh(answer, at, seat) for answer in answers])
     ballots = [answer for answer in heard if isinstance(answer, Ballot)]
     absent = [answer for answer in heard if isinstance(answer, Absent)]
     needed = max(QUORUM, seat.agree)
     if len(ballots) < needed:
         why = "; ".join(f"{a.model}: {a.reason}" for a in absent)
         few = f"{len(ballots)} of {len(answers)} models have a ballot, {needed} are needed"
-        return Abstention(persona=NAME, reason=f"{few} ({why})" if why else few)
+        reason = f"{few} ({why})" if why else few
+        return Abstention(persona=NAME, reason=reason, failed=any(a.failed for a in absent), voice=_voice(heard))
     said = [(ballot, standing(ballot, price, seat)) for ballot in ballots]
     buying = [ballot for ballot, stands in said if stands is Standing.BUYS]
     agreed = len(buying) >= seat.agree
@@ -77,7 +100,30 @@ def count(answers: Sequence[Answer], *, at: datetime, price: Decimal, seat: Seat
         thesis=_thesis(said, absent, agreed=agreed),
         evidence=tuple(_fact(ballot, stands) for ballot, stands in said),
         invalidation=max(b.invalidation for b in buying if b.invalidation) if agreed else None,
+        voice=_voice(heard),
     )
+
+
+def _voice(heard: Sequence[Answer]) -> Voice | None:
+    """None where nobody was asked: ballots that were written down before."""
+    exchanges = tuple(exchange for answer in heard for exchange in answer.exchanges)
+    if not exchanges:
+        return None
+    return Voice(
+        model=", ".join(identity(answer) for answer in heard if isinstance(answer, Ballot)),
+        notes=tuple(_note(answer) for answer in heard),
+        exchanges=exchanges,
+    )
+
+
+def _note(answer: Answer) -> str:
+    if isinstance(answer, Absent):
+        return f"{answer.model}: absent, {answer.reason}"
+    price = f", gives up at {answer.invalidation:f}" if answer.invalidation is not None else ""
+    judged = "; ".join(
+        f"{j.category.value} {j.mark.value}" + (f" ({j.reason})" if j.reason else "") for j in answer.categories
+    )
+    return f"{answer.model}: {answer.signal.value} {shown(answer.confidence)}{price}: {answer.thesis} {judged}"
 
 
 def _fact(ballot: Ballot, stands: Standing) -> Evidence:

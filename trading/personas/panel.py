@@ -113,8 +113,8 @@ async def _ask(persona: Persona, snapshot: Snapshot, *, within: float | None) ->
         return Abstention(persona=persona.name, reason=str(lack))
     except Exception as error:
         if deadline.expired():
-            return Abstention(persona=persona.name, reason=f"no answer within {within:g} s")
+            return Abstention(persona=persona.name, reason=f"no answer within {within:g} s", failed=True)
         log.exception("persona %s failed on %s", persona.name, snapshot.symbol)
         # Of errors that are not ours only the name: an SDK's message may hold a key, and this stands on a card.
         what = str(error) if isinstance(error, GavelError) else type(error).__name__
-        return Abstention(persona=persona.name, reason=f"failed: {what}")
+        return Abstention(persona=persona.name, reason=f"failed: {what}", failed=True)

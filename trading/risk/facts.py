@@ -24,6 +24,7 @@ class Facts:
     frozen: str  # why entries are frozen (books, venue, journal); "" when they are not
     breaker: Effects
     confidence: int  # millionths, of the verdict
+    calibrated: int | None = None  # what that has been worth so far; None: not enough is known
     instrument: Instrument
     playbook: Playbook
     exits: Exits  # as the phase has them
@@ -43,6 +44,7 @@ class Facts:
     portfolio: Portfolio | None = None  # None: the playbook has no portfolio limits
     locks: tuple[PairLock, ...] = ()  # in force on this instrument
     asked: EnterPair | None = None  # by a person, who has chosen the side; None: the panel has
+    decided_on: Quote | None = None  # what a panel that took its time had seen; None: it answered at once
 
     @property
     def available(self) -> Decimal | None:

@@ -72,6 +72,35 @@ def price_as_shown(f: Facts, _: Plan) -> GateAnswer | None:
     )
 
 
+def thought_in_time(f: Facts, _: Plan) -> GateAnswer | None:
+    """A verdict is about the market it was made on: an old one is about another."""
+    if f.decided_on is None:
+        return None
+    took, limit = f.now - f.decided_on.at, f.playbook.limits.max_thought
+    return _answer(
+        "thought in time",
+        took <= limit,
+        value=f"{took.total_seconds():.0f} s",
+        limit=f"{limit.total_seconds():.0f} s",
+        reason="the market it was made on is too old",
+    )
+
+
+def price_as_decided(f: Facts, _: Plan) -> GateAnswer | None:
+    """The price may not have run away while somebody thought."""
+    if f.decided_on is None:
+        return None
+    then, now, limit = f.decided_on.mark, f.quote.mark, f.playbook.limits.max_requote
+    moved = abs(now / then - 1)
+    return _answer(
+        "price as decided",
+        moved <= limit,
+        value=f"{moved:.3%} ({then.normalize():f} to {now.normalize():f})",
+        limit=f"{limit:.3%}",
+        reason=f"the price was {then.normalize():f} when it was asked about, and is {now.normalize():f} now",
+    )
+
+
 def circuit_breaker(f: Facts, _: Plan) -> GateAnswer:
     return allows(f.breaker, f.confidence)
 
@@ -243,6 +272,8 @@ RULES: tuple[Rule, ...] = (
     books_known,
     facts_known,
     price_as_shown,
+    thought_in_time,
+    price_as_decided,
     circuit_breaker,
     symbol_allowed,
     one_per_instrument,

@@ -8,7 +8,7 @@ from trading.identity import client_id
 from trading.market.regime import multiplier
 from trading.model import ZERO, DecisionId, Direction, Leg, Protection
 from trading.playbook import Sizing, SizingMethod
-from trading.policies import Line
+from trading.policies import Line, StatedOr
 from trading.risk.expectancy import damp, size
 from trading.risk.facts import Facts
 from trading.risk.levels import levels
@@ -91,19 +91,33 @@ def _caps(f: Facts, equity: Decimal, *, leverage: int, price: Decimal, stop: Dec
 def _by_margin(f: Facts, equity: Decimal, leverage: int) -> Bound | None:
     """What the playbook's method commits. None: it has no method but what the closed trades allow."""
     sizing = f.playbook.sizing
+    used, said = _confidence(f)
     match sizing.method:
         case SizingMethod.CONFIDENCE:
-            fraction, how = margin_fraction(f.confidence, sizing), ""
+            # Steps may rise as confidence falls; being known better never makes a position larger.
+            fraction, how = min(margin_fraction(c, sizing) for c in (used, f.confidence)), ""
         case SizingMethod.LINEAR:
             line = sizing.tier1 if f.playbook.tier(f.instrument.base) == 1 else sizing.tier2
-            fraction, how = on_line(f.confidence, line), f" on a line from {line.low:.1%} to {line.high:.1%}"
+            fraction, how = on_line(used, line), f" on a line from {line.low:.1%} to {line.high:.1%}"
         case SizingMethod.FIXED:
             note = f"{sizing.margin} of margin at {leverage}x"
             return Bound(by=sizing.method.value, notional=sizing.margin * leverage, note=note)
         case SizingMethod.EXPECTANCY:
             return None
-    note = f"confidence {shown(f.confidence)}{how}: {fraction:.1%} of equity as margin at {leverage}x"
+    note = f"{said}{how}: {fraction:.1%} of equity as margin at {leverage}x"
     return Bound(by=sizing.method.value, notional=equity * fraction * leverage, note=note)
+
+
+def _confidence(f: Facts) -> tuple[int, str]:
+    """The confidence that sizes, in millionths, and which one it is: what is not known to be worth anything is 0."""
+    stated = shown(f.confidence)
+    if f.playbook.sizing.confidence is StatedOr.STATED:
+        return f.confidence, f"confidence {stated}"
+    if f.calibrated is None:
+        return 0, f"confidence {stated} stated, what it is worth is not known yet"
+    if f.calibrated < f.confidence:
+        return f.calibrated, f"confidence {shown(f.calibrated)} calibrated, {stated} stated"
+    return f.confidence, f"confidence {stated} stated, {shown(f.calibrated)} calibrated"
 
 
 def margin_fraction(confidence: int, sizing: Sizing) -> Decimal:
