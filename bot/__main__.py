@@ -27,6 +27,7 @@ from trading import playbook as playbooks
 
 SIM_SPEED = 1200.0  # twenty minutes each second: trades, guards and every kind of exit are seen in the first minute
 CHAT_SPEED = 60.0  # with a phone at the other end: an hour a minute
+REAL_SPEED = 1.0  # with models on the panel: answers take seconds, and a verdict on a market of long ago is not traded
 
 
 @click.group()
@@ -161,6 +162,8 @@ def _speed(wanted: Wanted, settings: Any) -> float | None:
     if chosen is None:
         if wanted.history:
             return None
+        if settings.voices == "on":
+            return REAL_SPEED
         return CHAT_SPEED if settings.telegram_token or settings.discord_token else SIM_SPEED
     return None if chosen == "max" else float(chosen)
 

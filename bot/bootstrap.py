@@ -83,6 +83,7 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
         player = _player(built, market, shadows, speed=wanted.speed, progress=steps)
         chats, studio = Chats(), Studio(directory / "fonts")
         voices.follow(desk)
+        chats.others.append(lambda: voices.state)
         tools = _tools(memory, _front(built, shadows, chats), wanted, voices)
         surface = Surface(tools, trouble=chats.distrust)
         armed(chats, settings, surface, wall, artist=studio, tell=teller(desk))

@@ -66,6 +66,13 @@ TOPICS = (
         _of(record.votes),
     ),
     _topic("verdict", "verdict judge judged confidence confident sure conviction agree agreed", _of(record.verdict)),
+    _topic("rulings", "ruling rulings judge validator validated calibrated calibration worth", _of(record.rulings)),
+    _topic(
+        "sources",
+        "model models source sources page pages link links news headlines category categories wallets flows",
+        _of(record.sources),
+    ),
+    _topic("exchanges", "cost costs paid tokens searches searched prompt prompts answered", _of(record.exchanges)),
     _topic("tally", "tally confidence confident sure weight weights quorum missing winning losing", _of(record.tally)),
     _topic(
         "evidence",
@@ -183,16 +190,19 @@ def why(decision: Decision, story: Story = (), *, zone: tzinfo = UTC) -> Card:
         f"{_head(decision)}, confidence {confidence(decision.verdict.confidence)}",
         *record.verdict(decision),
         *record.votes(decision),
+        *record.rulings(decision),
         *record.sized(decision),
         *record.outlook(decision),
         *record.story(decision, story, zone),
         detail=(
+            *record.sources(decision),
             *record.evidence(decision),
             *record.tally(decision),
             *record.gate(decision),
             *record.guards(decision, ()),
             *record.seen(decision),
             *record.made(decision),
+            *record.exchanges(decision),
         ),
         buttons=_further(decision),
     )

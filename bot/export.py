@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from bot.export_voices import Line, calibrated, micro, ruling, spoken
 from trading.breaker import Cause
 from trading.decision import MICRO, Abstention, Approved, Decision, Denied, GateAnswer, Opinion, Plan, Tally
 from trading.messages import (
@@ -26,7 +27,6 @@ from trading.messages import (
 )
 from trading.model import Leg, Order, OrderStatus, Trade
 
-Line = dict[str, Any]
 _MILLI = 1000
 _LINES = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _FAILED = (OrderStatus.REJECTED, OrderStatus.ABANDONED, OrderStatus.EXPIRED)
@@ -71,11 +71,13 @@ def _decision(event: DecisionMade) -> Iterator[Line]:
         "market": d.seen.source,
         "outcome": d.outcome,
         "action": d.verdict.action,
-        "confidence": _micro(d.verdict.confidence),
+        "confidence": micro(d.verdict.confidence),
         "reason": d.verdict.reason,
         "seen": _seen(d),
         "votes": [_vote(o, d.weights) for o in d.opinions],
         "tally": _tally(d.verdict.tally),
+        "rulings": [ruling(r) for r in d.rulings],
+        "calibrated": calibrated(d.calibrated),
         "denied_by": gate.rule if isinstance(gate, Denied) else None,
         "gate": [_answer(a) for a in gate.answers] if gate else [],
         "plan": _plan(gate.plan) if isinstance(gate, Approved) else None,
@@ -101,19 +103,20 @@ def _seen(decision: Decision) -> Line:
 
 
 def _vote(said: Opinion | Abstention, weights: dict[str, int]) -> Line:
-    spoken = said if isinstance(said, Opinion) else None
+    opinion = said if isinstance(said, Opinion) else None
     return {
         "persona": said.persona,
         "weight": Decimal(weights[said.persona]) / _MILLI if said.persona in weights else None,
-        "stance": spoken and spoken.stance,
-        "confidence": spoken and _micro(spoken.confidence),
-        "thesis": spoken and spoken.thesis,
-        "invalidation": spoken and spoken.invalidation,
+        "stance": opinion and opinion.stance,
+        "confidence": opinion and micro(opinion.confidence),
+        "thesis": opinion and opinion.thesis,
+        "invalidation": opinion and opinion.invalidation,
         "abstained": said.reason if isinstance(said, Abstention) else None,
         "evidence": [
             {"label": e.label, "value": e.value, "unit": e.unit, "source": e.source, "as_of": e.as_of}
-            for e in (spoken.evidence if spoken else ())
+            for e in (opinion.evidence if opinion else ())
         ],
+        **spoken(said),
     }
 
 
@@ -153,10 +156,6 @@ def _plan(plan: Plan) -> Line:
         "method": plan.method,
         "size_note": plan.size_note,
     }
-
-
-def _micro(confidence: int) -> Decimal:
-    return Decimal(confidence) / MICRO
 
 
 def _billion(strength: int) -> Decimal:

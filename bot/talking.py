@@ -43,11 +43,12 @@ class Chats:
     running: list[Running] = field(default_factory=list)
     refused: list[Capability] = field(default_factory=list)  # chats that are not started, and why
     mail: tuple[DestinationHealth, ...] = ()
-    others: list[Callable[[], Capability]] = field(default_factory=list)  # what else the surface keeps up
+    others: list[Callable[[], Capability | None]] = field(default_factory=list)  # what else the surface keeps up
 
     def states(self) -> tuple[Capability, ...]:
         chats = (*(chat.state for chat in self.running), *self.refused)
-        return (*chats, *(_mail_state(m) for m in self.mail), *(state() for state in self.others))
+        others = (state() for state in self.others)
+        return (*chats, *(_mail_state(m) for m in self.mail), *(line for line in others if line is not None))
 
     def distrust(self, platform: str) -> str:
         """Why commands of a platform must not be obeyed now; "" where they may."""

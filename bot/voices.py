@@ -33,6 +33,7 @@ from trading.personas.whale import Whale
 from trading.playbook import Playbook, Seat
 from trading.ports import ChainCache, Clock, Ledger, OnChain
 from trading.spending import BudgetView, Caps
+from trading.status import Armed, Capability
 
 log = logging.getLogger(__name__)
 
@@ -216,6 +217,15 @@ class Voices:
             return str(error)
 
     # --- the surface --------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Capability | None:
+        """How the models stand that the running playbook asks; None where it asks none."""
+        asked = self.watch.voices()
+        faults = "; ".join(f"{name}: {why}" for name, why in asked if why != "armed")
+        if not asked:
+            return None
+        return Capability(name="models", state=Armed.DEGRADED if faults else Armed.ARMED, why=faults)
 
     @property
     def words(self) -> str:

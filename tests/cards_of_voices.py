@@ -2,12 +2,18 @@
 
 from zoneinfo import ZoneInfo
 
+from bot import explain
 from bot.render.voices import budget_card, budget_file, models_card
 from tests import voice_examples as examples
 from tests.shown import Shown, shown
+from tests.surface_examples import a_decision
 
 BERLIN = ZoneInfo("Europe/Berlin")
+SPOKEN = examples.a_spoken_decision(a_decision())
 CARDS: dict[str, Shown] = {
+    "why_voices": shown(explain.why, SPOKEN, zone=BERLIN),
+    "ask_sources": shown(explain.ask, "which sources", SPOKEN),
+    "ask_cost": shown(explain.ask, "what did it cost", SPOKEN),
     "budget": shown(budget_card, examples.a_budget()),
     "budget_roomy": shown(budget_card, examples.a_roomy_budget()),
     "budget_shut": shown(budget_card, examples.a_shut_budget()),

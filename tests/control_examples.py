@@ -40,6 +40,9 @@ def order_events() -> dict[str, m.Event]:
         ),
         "playbook_written": m.PlaybookWritten(at=AT, by=ANA, playbook="calm", parent="desk"),
         "playbook_written_alone": m.PlaybookWritten(at=AT, by=ANA, playbook="calm", parent=""),
+        "playbook_written_by_a_model": m.PlaybookWritten(
+            at=AT, by=ANA, playbook="calm", parent="desk", model="gemini-3.5-flash-lite"
+        ),
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import Enum
 
-from trading.decision import Decision, Opinion, Tally, Verdict
+from trading.decision import Calibrated, Decision, Opinion, Ruling, Tally, Verdict
 from trading.messages import Event
 from trading.model import Position, Trade, base_of
 from trading.playbook import available, load
@@ -36,6 +36,8 @@ def _scaled(value: object) -> Iterator[Decimal]:
     """Numbers that the record keeps as whole millionths, thousandths or billionths, as people read them."""
     match value:
         case Opinion(confidence=c) | Verdict(confidence=c):
+            yield c / _MILLION
+        case Ruling(confidence=int(c)) | Calibrated(value=c):
             yield c / _MILLION
         case Tally():
             yield from (Decimal(n) / _BILLION for n in (value.long, value.short, value.missing))

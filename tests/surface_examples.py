@@ -7,7 +7,7 @@ from decimal import Decimal as D
 from tests import risk_examples as risk
 from tests.control_examples import ANA, control_events
 from tests.risk_examples import AT, BTC, ETH
-from tests.voice_examples import voice_events
+from tests.voice_examples import a_spoken_decision, voice_events
 from trading import messages as m
 from trading.breaker import Level
 from trading.decision import (
@@ -476,6 +476,7 @@ def events() -> dict[str, m.Event]:
         "desk_stopped": m.DeskStopped(at=AT, reason="asked to stop", left_open=(a_position(),)),
         "desk_faulted": m.DeskFaulted(at=AT, where="exits of BTC", detail="KeyError: 'x'"),
         "decision_long": m.DecisionMade(at=AT, decision=a_decision()),
+        "decision_of_voices": m.DecisionMade(at=AT, decision=a_spoken_decision(a_decision())),
         "decision_denied": m.DecisionMade(at=AT, decision=a_decision("denied")),
         "decision_stopped": m.DecisionMade(at=AT, decision=a_decision("stopped")),
         "decision_wait": m.DecisionMade(at=AT, decision=a_decision("wait")),

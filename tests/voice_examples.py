@@ -3,12 +3,14 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal as D
+from typing import Any
 
 from tests.risk_examples import AT, BTC
 from trading import messages as m
+from trading.decision import Abstention, Calibrated, Decision, Evidence, Opinion, Ruling, Stance
 from trading.model import DecisionId, Direction
 from trading.spending import SHARES, BudgetView, CapUse, ModelCost, ModelLine, Paid
-from trading.voice import Lack
+from trading.voice import Basis, Exchange, Lack, Source, Voice
 
 LITE, GROK = "gemini-3.5-flash-lite", "x-ai/grok-4.3"
 OLD, DEEP = "gemini-2.5-flash", "deepseek/deepseek-v4-pro"
@@ -110,4 +112,65 @@ def models() -> tuple[ModelLine, ...]:
         ModelLine(name=GROK, provider="openrouter", state="no OPENROUTER_API_KEY", asked=("council",)),
         replace(lite, name=OLD, asked=(), search=D("0.035"), expires=END, instead=LITE),
         ModelLine(name=DEEP, provider="openrouter", state="nobody has said what it costs", expires=END),
+    )
+
+
+# --- a decision that models have spoken on ----------------------------------------------------------------------------
+
+PAGES = (
+    Source(title="example.org: inflows go on", url="https://example.org/markets/inflows-go-on"),
+    Source(title="example.net", url="https://example.net/" + "r" * 240),
+)
+
+
+def an_exchange(purpose: str, model: str, **changes: Any) -> Exchange:
+    made = Exchange(
+        id=41,
+        purpose=purpose,
+        provider="gemini",
+        requested=model,
+        returned=f"{model}-001",
+        at=AT,
+        prompt=f"{purpose} 1",
+        status=200,
+        latency_ms=1843,
+        tokens_in=1064,
+        tokens_out=212,
+        cost=D("0.0288492"),
+        basis=Basis.TABLE,
+    )
+    return replace(made, **changes)
+
+
+def a_spoken_decision(template: Decision) -> Decision:
+    """SENTIMENT has read pages, one of the council was late, the judge's model agreed with less, and 130 calls say what
+    a stated confidence has been worth."""
+    asked, late = an_exchange("sentiment", LITE, searches=2), an_exchange("council", GROK, id=42, provider="openrouter")
+    sentiment = Opinion(
+        persona="sentiment",
+        stance=Stance.LONG,
+        confidence=720_000,
+        thesis="Inflows go on; RSI is 58 (RSI(14) 58.2).",
+        evidence=(Evidence(label="sources", value=2.0, source="web search", as_of=AT),),
+        voice=Voice(model=f"{LITE}-001", sources=PAGES, exchanges=(asked,)),
+    )
+    lost = replace(late, returned="", lack=Lack.LATE, reason="no answer within 15 s", tokens_in=0, tokens_out=0)
+    council = Abstention(
+        persona="council",
+        reason="1 of 3 models has a ballot, 2 are needed",
+        failed=True,
+        voice=Voice(
+            notes=(f"{GROK}: absent, no answer within 15 s",), exchanges=(replace(lost, basis=Basis.RESERVED),)
+        ),
+    )
+    ruled = Voice(model=f"{LITE}-001", exchanges=(an_exchange("judge", LITE, id=43, cost=D("0.0008492")),))
+    return replace(
+        template,
+        opinions=(*template.opinions, sentiment, council),
+        weights={**template.weights, "sentiment": 1500, "council": 1000},
+        rulings=(
+            Ruling(who="judge", said="long", confidence=712_345, thesis="The voices are of one mind.", voice=ruled),
+            Abstention(persona="validator", reason="over budget", failed=False),
+        ),
+        calibrated=Calibrated(value=562_114, version="direction-1 platt", n=130, right=73),
     )

@@ -112,6 +112,7 @@ def _written(event: m.PlaybookWritten, _: RenderContext) -> Card:
     return card(
         f"new playbook {event.playbook}",
         f"Made in the chat by {event.by}" + (f", from {event.parent}" if event.parent else ""),
+        f"Written by {event.model} from a wish in words" if event.model else "",
         "It trades nothing until somebody chooses it: it begins in shadow, on paper.",
         buttons=(Button(label="Show it", data=f"do:/playbook show {event.playbook}"),),
     )

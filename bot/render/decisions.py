@@ -42,6 +42,15 @@ def short_votes(decision: Decision) -> str:
     )
 
 
+def calibrated_line(decision: Decision) -> str:
+    """What the judge's confidence has been worth so far; "" where not enough is known."""
+    found = decision.calibrated
+    if found is None:
+        return ""
+    stated, worth = confidence(decision.verdict.confidence), confidence(found.value)
+    return f"Confidence {stated} stated, {worth} calibrated ({found.version}, {found.n} calls)"
+
+
 def tally_line(decision: Decision) -> str:
     """The judge's sums, as weight x conviction."""
     tally = decision.verdict.tally
@@ -119,6 +128,7 @@ def _trade(decision: Decision, gate: Approved) -> Card:
     return card(
         f"{_side(decision)}{sure}",
         decision.verdict.reason,
+        calibrated_line(decision),
         short_votes(decision),
         seen_line(decision.seen),
         size_line(gate.plan),

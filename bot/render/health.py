@@ -20,6 +20,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ("protection", "The desk places the stop again, and closes where it cannot. /positions shows which."),
     ("desk", "Look at /logs, and start the process again: entries stay frozen until then."),
     ("persona", "Only a setting, a key or a file can bring it in. The panel votes without it."),
+    ("models", "/models and /budget say which and why. The panel counts them as missing, and stops stay."),
     ("market data", "Nothing: there is no more data for it, so it is not traded any more."),
     ("messages to", "/undelivered shows what was refused. Was the bot blocked, or taken out of the group?"),
     ("telegram", "Check TELEGRAM_BOT_TOKEN and the network, and that no second process reads the same bot."),

@@ -7,7 +7,15 @@ distance or a ratio that the record does not hold is not said. Each part is empt
 from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
 
-from bot.render.decisions import answer_line, method_lines, seen_line, size_line, tally_line, vote_line
+from bot.render.decisions import (
+    answer_line,
+    calibrated_line,
+    method_lines,
+    seen_line,
+    size_line,
+    tally_line,
+    vote_line,
+)
 from bot.render.words import (
     amount,
     bought,
@@ -22,8 +30,20 @@ from bot.render.words import (
     rate,
 )
 from trading import messages as m
-from trading.decision import Abstention, Action, Approved, Decision, Denied, Evidence, GateAnswer, Opinion, Plan
+from trading.decision import (
+    Abstention,
+    Action,
+    Approved,
+    Decision,
+    Denied,
+    Evidence,
+    GateAnswer,
+    Opinion,
+    Plan,
+    Ruling,
+)
 from trading.model import Leg
+from trading.voice import Exchange
 
 Story = Sequence[m.Event]
 
@@ -75,6 +95,55 @@ def persona(decision: Decision, name: str, zone: tzinfo = UTC) -> tuple[str, ...
 
 def tally(decision: Decision) -> tuple[str, ...]:
     return (tally_line(decision),)
+
+
+# --- models and the chain -----------------------------------------------------------------------------------------
+
+
+def _named(said: Opinion | Abstention | Ruling) -> str:
+    return (said.who if isinstance(said, Ruling) else said.persona).upper()
+
+
+def _ruling(said: Ruling | Abstention) -> str:
+    """What a model said of the verdict that the votes had come to."""
+    if isinstance(said, Abstention):
+        return f"{_named(said)} gave no answer: {said.reason}"
+    sure = "" if said.confidence is None else f", confidence {confidence(said.confidence)}"
+    return f"{_named(said)} says {said.said}{sure}. {said.thesis}"
+
+
+def rulings(decision: Decision) -> tuple[str, ...]:
+    worth = calibrated_line(decision)
+    return (*(_ruling(said) for said in decision.rulings), *((worth,) if worth else ()))
+
+
+def _behind(said: Opinion | Abstention | Ruling) -> Iterable[str]:
+    """Who spoke, what else it said, and the pages it leaned on, each with its link on a line of its own."""
+    if said.voice is None:
+        return
+    if said.voice.model:
+        yield f"{_named(said)} is {said.voice.model}"
+    yield from (f"{_named(said)}: {note}" for note in said.voice.notes)
+    for source in said.voice.sources:
+        yield f"{_named(said)} leans on {source.title}"
+        yield source.url
+
+
+def sources(decision: Decision) -> tuple[str, ...]:
+    return tuple(line for said in (*decision.opinions, *decision.rulings) for line in _behind(said))
+
+
+def exchanges(decision: Decision) -> tuple[str, ...]:
+    """Each question to a model or the chain, and what came of it."""
+    return tuple(_exchange(e) for e in decision.exchanges)
+
+
+def _exchange(e: Exchange) -> str:
+    asked = f"{e.purpose} asked {e.requested or e.provider}" + (f" ({e.prompt})" if e.prompt else "")
+    came = f"answered by {e.returned}" if e.lack is None else f"{e.lack}: {e.reason}" if e.reason else f"{e.lack}"
+    searched = f", {e.searches} searched for" if e.searches else ""
+    used = f", {e.tokens_in} tokens in, {e.tokens_out} out{searched}" if e.tokens_in or e.tokens_out else ""
+    return f"{asked}: {came}{used}, {e.cost:f} USD ({e.basis})"
 
 
 # --- the gate and the plan ----------------------------------------------------------------------------------------

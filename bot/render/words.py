@@ -1,6 +1,7 @@
 """How numbers, times and lines are written, on every card alike. Pure."""
 
 import math
+import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from trading.model import Direction, Side, base_of
 
 TITLE_LIMIT = 60  # a lock screen shows no more
 LINE_LIMIT = 200
+LINK = re.compile(r"https?://[!-~]{1,500}")
 LABEL_LIMIT = 40  # of a button: two stand side by side
 _MILLION = Decimal(1_000_000)
 _WIDE = Context(prec=100)  # rounding for the eye never fails for want of digits
@@ -192,9 +194,13 @@ def _cut(flat: str, limit: int = TITLE_LIMIT) -> str:
 
 
 def _folded(lines: Iterable[str]) -> tuple[str, ...]:
-    """No line over the limit, no word lost."""
+    """No line over the limit, no word lost; but a link that stands alone stays whole: cut in two it is none."""
     parts = (_clean(part).rstrip() for line in lines for part in line.splitlines())
-    return tuple(piece for part in parts if part for piece in textwrap.wrap(part, LINE_LIMIT, break_on_hyphens=False))
+    return tuple(piece for part in parts if part for piece in _pieces(part))
+
+
+def _pieces(part: str) -> list[str]:
+    return [part] if LINK.fullmatch(part) else textwrap.wrap(part, LINE_LIMIT, break_on_hyphens=False)
 
 
 def card(

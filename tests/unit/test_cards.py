@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bot.render.alerts import RENDERERS, WORDLESS
-from bot.render.words import LINE_LIMIT, RenderContext, dressed
+from bot.render.words import LINE_LIMIT, LINK, RenderContext, dressed
 from bot.surface import Card
 from tests.cards import ALERTS, ALL, CARDS, EVENTS, functions
 from tests.goldens import GOLDEN, as_text, check_golden
@@ -38,7 +38,7 @@ def test_it_is_within_the_limits_of_a_phone(name: str) -> None:
     worn = ALL[name].worn()
     assert len(worn.plain()) <= 4096
     assert all(len(button.data.encode()) <= 64 for button in worn.buttons)
-    assert all(0 < len(line) <= LINE_LIMIT for line in (*worn.body(), *worn.detail))
+    assert all(0 < len(line) <= LINE_LIMIT or LINK.fullmatch(line) for line in (*worn.body(), *worn.detail))
 
 
 @pytest.mark.parametrize("name", ALL)

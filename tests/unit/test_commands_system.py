@@ -90,7 +90,7 @@ async def test_a_desk_that_is_well_says_so(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["journal", "venue paper", "protection", "desk", "persona sigma", "market data", "telegram", "discord",
+    ["journal", "venue paper", "protection", "desk", "persona sigma", "market data", "models", "telegram", "discord",
      "messages to telegram:7", "heartbeat"],
 )  # fmt: skip
 @pytest.mark.parametrize("state", [Armed.DEGRADED, Armed.OFF])

@@ -15,7 +15,7 @@ from bot.export import KINDS, Lines
 from tests.desks import a_desk
 from tests.storage_builders import AT, BTC, D, a_decision, a_plan, a_position, a_trade, an_order
 from trading.breaker import Cause, Level, Tripwire
-from trading.decision import Denied, GateAnswer
+from trading.decision import Abstention, Calibrated, Denied, GateAnswer, Ruling
 from trading.errors import OrderRejected, UnknownOutcome, VenueDown
 from trading.exit_plan import Regime
 from trading.messages import (
@@ -32,6 +32,7 @@ from trading.messages import (
     VenueLost,
 )
 from trading.model import ExitReason, Guard, Leg, OrderStatus
+from trading.voice import Basis, Exchange, Lack, Source, Voice
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "records.md").read_text()
 
@@ -56,6 +57,54 @@ YES = GateAnswer(rule="symbol", passed=True, value="BTC", limit="the playbook's 
 def a_denial(**more: Any) -> DecisionMade:
     gate = Denied(rule="daily loss", reason=NO.reason, answers=(YES, NO), **more)
     return DecisionMade(at=AT, decision=replace(a_decision("btc-a", "denied"), gate=gate))
+
+
+ASKED = Exchange(
+    id=41,
+    purpose="sentiment",
+    provider="gemini",
+    requested="lite",
+    returned="lite-001",
+    at=AT,
+    prompt="sentiment 1",
+    prompt_hash="a1",
+    request="b2",
+    response="c3",
+    status=200,
+    latency_ms=812,
+    tokens_in=900,
+    tokens_out=120,
+    searches=2,
+    cost=D("0.0142"),
+    basis=Basis.TABLE,
+)
+UNSENT = Exchange(
+    purpose="whale", provider="etherscan", requested="", at=AT, lack=Lack.LATE, reason="no answer in time"
+)
+
+
+def a_decision_of_voices() -> DecisionMade:
+    """Words of models in every place: a vote, one that failed, a judge, a validator that failed, what it is worth."""
+    decision = a_decision("btc-v", "long")
+    flow, technical, _ = decision.opinions
+    heard = Voice(
+        model="lite-001",
+        sources=(Source(title="A page", url="https://a.example/1"),),
+        notes=("calm",),
+        exchanges=(ASKED,),
+    )
+    lost = Voice(exchanges=(UNSENT,))
+    rulings = (
+        Ruling(who="judge", said="long", confidence=650_000, thesis="it holds", voice=replace(heard, model="grok-4")),
+        Ruling(who="validator", said="approve", confidence=None, thesis="yes", voice=Voice(model="seer")),
+        Abstention(persona="validator", reason="late: no answer", failed=True, voice=lost),
+    )
+    worth = Calibrated(
+        value=540_000, version="direction-1 platt", n=312, right=170, slope=D("1E+1"), intercept=D("-0.2")
+    )
+    whale = Abstention(persona="whale", reason="no answer in time", failed=True, voice=lost)
+    opinions = (replace(flow, voice=heard), technical, whale)
+    return DecisionMade(at=AT, decision=replace(decision, opinions=opinions, rulings=rulings, calibrated=worth))
 
 
 def an_end(status: OrderStatus, **more: Any) -> OrderEnded:
@@ -83,6 +132,7 @@ EVERY: dict[str, list[Event]] = {
         DecisionMade(at=AT, decision=a_decision("btc-a", "long")),
         DecisionMade(at=AT, decision=a_decision("btc-b", "wait")),
         a_denial(would=a_plan()),
+        a_decision_of_voices(),
     ],
     "safety_violations": [a_denial(), TRIP, ProtectionFailed(at=AT, position=BARE)],
     "execution_failures": [
@@ -125,10 +175,11 @@ def shape(found: dict[str, Any]) -> dict[str, list[str]]:
     shapes = {"": list(found)}
     for name, value in found.items():
         tables = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
-        for table in tables:
+        for table in (each for each in tables if isinstance(each, dict)):
             inner = shape(table)
-            shapes["plan" if name == "shadow_plan" else name] = inner.pop("")
-            shapes |= inner
+            inner["plan" if name == "shadow_plan" else name] = inner.pop("")
+            for key, names in inner.items():
+                assert shapes.setdefault(key, names) == names, f"two tables {key} differ"
     return shapes
 
 
@@ -197,6 +248,78 @@ def test_what_is_not_known_is_null_and_what_is_known_is_exact() -> None:
     seen = replace(decision.seen, atr=D("0.35623535629343145"), regime=Regime.CHOP, volatility=D("1E+1"))
     found = line("decisions", DecisionMade(at=AT, decision=replace(decision, seen=seen)))["seen"]
     assert (found["atr"], found["regime"], found["volatility"]) == ("0.35623535629343145", "chop", "10")
+
+
+# --- voices -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_table_of_voices_is_held_against_the_document() -> None:
+    """A list that is empty shows no fields: this decision has something in each."""
+    tables = {"votes", "sources", "exchanges", "rulings", "calibrated"}
+    assert tables <= set(shape(line("decisions", a_decision_of_voices())))
+    assert set(documented("## `decisions`")) >= {"votes", "rulings", "calibrated"}
+    assert all(documented(f"### `{table}`") for table in tables)
+
+
+def test_a_vote_of_a_model_says_who_answered_and_has_every_exchange_whole() -> None:
+    vote = line("decisions", a_decision_of_voices())["votes"][0]
+    assert (vote["failed"], vote["model"], vote["notes"]) == (False, "lite-001", ["calm"])
+    assert vote["sources"] == [{"title": "A page", "url": "https://a.example/1"}]
+    assert vote["exchanges"] == [
+        {
+            "id": 41, "purpose": "sentiment", "provider": "gemini", "requested": "lite", "returned": "lite-001",
+            "at": "2026-01-05T10:00:00Z", "lack": None, "reason": "", "prompt": "sentiment 1", "prompt_hash": "a1",
+            "request": "b2", "response": "c3", "status": 200, "latency_ms": 812, "tokens_in": 900, "tokens_out": 120,
+            "searches": 2, "cost": "0.0142", "basis": "price table",
+        }
+    ]  # fmt: skip
+
+
+def test_a_vote_by_rules_has_no_voice() -> None:
+    vote = line("decisions", a_decision_of_voices())["votes"][1]
+    found = {key: vote[key] for key in ("failed", "model", "sources", "notes", "exchanges")}
+    assert found == {"failed": False, "model": None, "sources": [], "notes": [], "exchanges": []}
+
+
+def test_one_that_failed_has_its_exchange_with_null_for_what_never_was() -> None:
+    vote = line("decisions", a_decision_of_voices())["votes"][2]
+    assert (vote["failed"], vote["abstained"], vote["model"]) == (True, "no answer in time", None)
+    (tried,) = vote["exchanges"]
+    assert (tried["lack"], tried["reason"], tried["basis"]) == ("late", "no answer in time", "free")
+    assert {name for name, value in tried.items() if value is None} == {
+        "id", "requested", "returned", "prompt", "prompt_hash", "request", "response", "status", "latency_ms",
+        "tokens_in", "tokens_out",
+    }  # fmt: skip
+    assert (tried["searches"], tried["cost"]) == (0, "0")
+
+
+def test_nothing_to_go_by_is_no_failure() -> None:
+    assert line("decisions", EVERY["decisions"][0])["votes"][2]["failed"] is False
+
+
+def test_rulings_stand_in_the_order_they_were_asked_with_what_each_said() -> None:
+    judge, validator, lost = line("decisions", a_decision_of_voices())["rulings"]
+    assert (judge["who"], judge["said"], judge["confidence"], judge["thesis"]) == ("judge", "long", "0.65", "it holds")
+    assert (judge["abstained"], judge["failed"], judge["model"]) == (None, False, "grok-4")
+    assert [exchange["id"] for exchange in judge["exchanges"]] == [41]
+    assert (validator["said"], validator["confidence"], validator["exchanges"]) == ("approve", None, [])
+    assert (lost["who"], lost["abstained"], lost["failed"]) == ("validator", "late: no answer", True)
+    assert (lost["said"], lost["confidence"], lost["thesis"], lost["model"]) == (None, None, None, None)
+    assert [exchange["lack"] for exchange in lost["exchanges"]] == ["late"]
+
+
+def test_what_a_confidence_has_been_worth() -> None:
+    found = line("decisions", a_decision_of_voices())["calibrated"]
+    known = {"value": "0.54", "version": "direction-1 platt", "n": 312, "right": 170}
+    assert found == known | {"slope": "10", "intercept": "-0.2"}
+    shrunk = replace(a_decision(), calibrated=Calibrated(value=510_000, version="direction-1 shrunk", n=40, right=20))
+    found = line("decisions", DecisionMade(at=AT, decision=shrunk))["calibrated"]
+    assert (found["value"], found["slope"], found["intercept"]) == ("0.51", None, None)
+
+
+def test_a_decision_without_models_has_no_rulings() -> None:
+    found = line("decisions", EVERY["decisions"][0])
+    assert (found["rulings"], found["calibrated"]) == ([], None)
 
 
 # --- safety violations ------------------------------------------------------------------------------------------------
