@@ -37,12 +37,12 @@ WHO = st.sampled_from(["sentiment", "judge", "council", *COUNCIL])
 
 
 def a_talking_house() -> Playbook:
-    """All who speak are models; what they said is never used twice."""
+    """All who speak are models; what they said is never used twice. Positions are short, so that it enters often."""
     brief = {"weight": 1, "answer_within": "1s", "max_age": "1s"}
     seats = {"sentiment": {**brief, "model": "seer"}, "council": {**brief, "models": COUNCIL, "bullish": 3}}
-    judged = {"min_confidence": D("0.5"), "model": "chief"}
+    judged = {"min_confidence": D("0.5"), "min_agreeing": 1, "model": "chief"}
     limits = {"max_daily_loss": D(1), "max_positions": 2}
-    return a_house(panel=seats, judge=judged, limits=limits, exits={"max_hold": "1h"})
+    return a_house(panel=seats, judge=judged, limits=limits, exits={"max_hold": "3s"})
 
 
 class Silence(RuleBasedStateMachine):
@@ -106,6 +106,13 @@ class Silence(RuleBasedStateMachine):
         for who in (*ANSWERS, *COUNCIL):
             self.world.gemini.script.pop(who, None)  # type: ignore[attr-defined]
         self.world.gemini.script.update(ANSWERS)  # type: ignore[attr-defined]
+
+    @rule(who=WHO, lack=GONE)
+    def one_of_them_is_missing(self, who: str, lack: Lack) -> None:
+        self.all_models_come_back()
+        self.a_model_goes(who, lack)
+        self.time_passes(4)
+        self.decide()
 
     @rule(usd=st.sampled_from([D(0), D("0.2"), D(1), D(100)]))
     def the_budget_shrinks_or_grows(self, usd: Decimal) -> None:

@@ -308,6 +308,13 @@ def test_rulings_stand_in_the_order_they_were_asked_with_what_each_said() -> Non
     assert [exchange["lack"] for exchange in lost["exchanges"]] == ["late"]
 
 
+def test_a_judge_that_is_sure_of_nothing_has_said_nought() -> None:
+    decision = a_decision()
+    ruling = Ruling(who="judge", said="wait", confidence=0, thesis="", voice=Voice())
+    (found,) = line("decisions", DecisionMade(at=AT, decision=replace(decision, rulings=(ruling,))))["rulings"]
+    assert (found["confidence"], found["thesis"], found["model"]) == ("0", "", None)
+
+
 def test_what_a_confidence_has_been_worth() -> None:
     found = line("decisions", a_decision_of_voices())["calibrated"]
     known = {"value": "0.54", "version": "direction-1 platt", "n": 312, "right": 170}
