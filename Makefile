@@ -11,7 +11,7 @@ run: $(VENV)/.ready
 	@$(BIN)/gavel run $(ARGS)
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 setup: $(VENV)/.ready
 

@@ -15,8 +15,6 @@ from contextlib import AsyncExitStack, closing
 from itertools import islice
 from pathlib import Path
 
-import pytest
-
 from tests.fakes.gemini_api import KEY, GeminiApi, ModelRequest
 from tests.fakes.model_script import Json
 from tests.fakes.openrouter_api import OpenRouterApi
@@ -72,17 +70,14 @@ def told(asked: ModelRequest) -> Json:
     return {"thesis": "A thesis.", **marks, **reasons, **signal}
 
 
-@pytest.fixture(scope="module")
-def place(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the desk's month in it."""
-    place = tmp_path_factory.mktemp("month")
+def play(shared: Path, place: Path) -> None:
+    """The desk's month, in a directory of its own."""
     (place / "candles").mkdir()
     for pair in PAIRS:
         with gzip.open(shared / "data" / "candles" / "spot-1h-12col" / f"{pair}.csv.gz", "rt") as lines:
             (place / "candles" / f"{pair}.csv").write_text("".join(islice(lines, HOURS + 1)))
     (place / "month.toml").write_text(MONTH)
     asyncio.run(_play(place))
-    return place
 
 
 async def _play(place: Path) -> None:
@@ -117,7 +112,13 @@ def replay(place: Path) -> subprocess.CompletedProcess[str]:
     return program.run("replay", "--all", "--data-dir", "data", "--json", cwd=place)
 
 
-def test_every_decision_of_the_month_is_the_same_from_its_raw_bytes(place: Path) -> None:
+def test_a_month_is_the_same_from_its_raw_bytes_and_one_changed_byte_is_named(shared: Path, tmp_path: Path) -> None:
+    play(shared, tmp_path)
+    every_decision_is_the_same(tmp_path)
+    one_changed_byte_is_named(tmp_path)
+
+
+def every_decision_is_the_same(place: Path) -> None:
     done = replay(place)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     decisions = made(place)
@@ -132,7 +133,8 @@ def test_every_decision_of_the_month_is_the_same_from_its_raw_bytes(place: Path)
     assert {d.outcome for d in decisions} >= {"wait", "long"}
 
 
-def test_one_changed_byte_of_one_raw_answer_is_found_and_named(place: Path) -> None:
+def one_changed_byte_is_named(place: Path) -> None:
+    """Of one raw answer; whatever was made from it is named, and nothing else."""
     decision = next(d for d in made(place) if d.exchanges and d.exchanges[-1].response)
     exchange = decision.exchanges[-1]
     with closing(sqlite3.connect(place / "data" / "gavel.db")) as database:

@@ -21,7 +21,7 @@ from tests.process import program, proofs
 from tests.process.records import Chain, Records, read, transcript
 from trading.messages import DecisionMade, DeskStarted, DeskStopped, TradeClosed
 
-BARS = 250
+BARS = 120
 
 
 @pytest.fixture(scope="module")

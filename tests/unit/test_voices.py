@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.__main__ import REAL_SPEED, SIM_SPEED, Wanted, _speed
 from bot.arming import armed
 from bot.settings import Settings
 from bot.voices import BY_FILE, NOT_REAL, SWITCHED_OFF, Voices, asked_by
@@ -105,6 +106,14 @@ async def test_a_playbook_that_asks_a_model_about_its_verdicts_has_a_bench() -> 
     async with some_voices(**KEYS) as voices:
         assert armed(judged, {}, voices).bench is not None
         assert not armed(judged, {}, voices).instant
+
+
+def test_where_models_are_asked_a_market_second_takes_a_second_unless_somebody_says_otherwise() -> None:
+    asked = Settings(_env_file=None, GAVEL_VOICES="on")
+    assert _speed(Wanted(), asked) == REAL_SPEED
+    assert _speed(Wanted(speed=60.0), asked) == 60
+    assert _speed(Wanted(), Settings(_env_file=None)) == SIM_SPEED
+    assert _speed(Wanted(history=Path("candles")), asked) is None, "a replay waits for them by itself"
 
 
 def test_who_is_asked_is_told_by_the_playbook() -> None:
