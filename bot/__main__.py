@@ -194,7 +194,18 @@ def _log_to_stderr(settings: Any) -> Any:
     from bot.log_tail import LogTail
 
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    for name in ("httpx", "httpcore", "apscheduler", "alembic", "telegram", "discord"):
+    for name in (
+        "httpx",
+        "httpcore",
+        "httpx2",
+        "httpcore2",
+        "google_genai",
+        "openai",
+        "apscheduler",
+        "alembic",
+        "telegram",
+        "discord",
+    ):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     tail = LogTail()
     logging.getLogger().addHandler(tail)

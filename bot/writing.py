@@ -25,7 +25,7 @@ from trading.state import DeskState
 
 HOUSE = "desk"
 WRITTEN_BY = "written by"
-WITHIN = timedelta(seconds=60)
+WITHIN = timedelta(seconds=30)
 MOST_TOKENS = 2_048
 _WISH, _VALUE, _IMPOSSIBLE, _FAULTS = 1_000, 400, 240, 2_000  # characters
 _LINES = 60  # settings that one wish may change

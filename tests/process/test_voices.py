@@ -3,8 +3,11 @@
 import asyncio
 import re
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -84,7 +87,7 @@ async def test_a_model_speaks_falls_silent_once_and_comes_back(tmp_path: Path) -
             seen = len(decisions(tmp_path))
             await desk.until(lambda: len(decisions(tmp_path)) >= seen + 5, "more decisions")
             silent = [d for d in decisions(tmp_path)[seen:] if isinstance(_mood(d), Abstention)]
-            gemini._faults.waiting.clear()
+            gemini.mend()
             await desk.until(lambda: read(tmp_path / "data").of(VoiceBack), "its return")
             await desk.until(lambda: isinstance(desk.heard[-1], Opinion), "its voice")
         finally:
@@ -101,6 +104,37 @@ async def test_a_model_speaks_falls_silent_once_and_comes_back(tmp_path: Path) -
         again = program.run("replay", "--all", "--data-dir", "data", "--json", cwd=tmp_path)
         assert again.returncode == 0, again.stdout + again.stderr
         assert not holding(KEY, tmp_path), "the key stands nowhere"
+
+
+async def test_killed_in_the_middle_of_a_question_its_reservation_stands_and_the_desk_goes_on(tmp_path: Path) -> None:
+    async with GeminiApi() as gemini:
+        desk = Desk(tmp_path, gemini)
+        gemini.reply = a_mood
+        gemini.fault("hang", times=100_000)
+        process = desk.start(GAVEL_VOICES="on")
+        await desk.until(lambda: gemini.requests, "a question")
+        process.kill()
+        process.wait()
+        (left,) = reserved(tmp_path)
+        assert left > 0, "nobody knows what it cost, so all of it counts"
+        gemini.mend()
+        process = desk.start(GAVEL_VOICES="on")
+        try:
+            await desk.until(lambda: any(isinstance(o, Opinion) for o in desk.heard), "a mood")
+        finally:
+            await desk.stop(process)
+        assert left in reserved(tmp_path), "and after the restart too"
+        checked = program.run("verify", "--data-dir", "data", cwd=tmp_path)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        ids = [made.decision.id for made in decisions(tmp_path)]
+        assert len(ids) == len(set(ids))
+
+
+def reserved(place: Path) -> list[Decimal]:
+    """What is set aside and was never settled, USD."""
+    with closing(sqlite3.connect(f"file:{place / 'data' / 'gavel.db'}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT cost FROM exchanges WHERE NOT settled ORDER BY id").fetchall()
+    return [Decimal(cost) for (cost,) in rows]
 
 
 def holding(secret: str, place: Path) -> list[str]:
