@@ -37,7 +37,7 @@ from storage.outbox import Outbox
 from tests.fakes.telegram_api import TOKEN, Flood, TelegramApi
 from tests.surface_examples import AT, a_fill, an_order
 from trading.clock import SystemClock
-from trading.messages import OrderFilled, OrderSent
+from trading.events import OrderFilled, OrderSent
 from trading.model import OrderStatus
 
 CHAT = 7

@@ -22,7 +22,7 @@ from storage.tallies import rebuild
 from tests import surface_examples as examples
 from tests.storage_builders import a_desk
 from trading.decision import Opinion
-from trading.messages import DecisionMade
+from trading.events import DecisionMade
 from trading.model import ExitReason, Leg, OrderStatus
 from trading.playbook import load
 

@@ -27,13 +27,14 @@ from tests.fakes.ledger import MemoryLedger
 from tests.fakes.model_faults import Reply
 from tests.fakes.openrouter_api import OpenRouterApi
 from trading.clock import ManualClock
+from trading.events import DecisionMade
 from trading.llm.budget import Governor
 from trading.llm.catalogue import Models
 from trading.llm.gemini import Gemini
 from trading.llm.openai_api import OpenAiApi
 from trading.llm.provider import Provider
 from trading.llm.switchboard import Switchboard
-from trading.messages import Decide, DecisionMade
+from trading.messages import Decide
 from trading.model import Order
 
 

@@ -31,7 +31,7 @@ from bot.voices import Voices
 from trading.clock import SystemClock
 from trading.desk import Desk
 from trading.errors import BadRecord
-from trading.messages import PeopleChanged
+from trading.events import PeopleChanged
 from trading.playbook import Playbook
 from trading.ports import Clock
 from trading.viewing import Viewing

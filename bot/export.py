@@ -13,7 +13,7 @@ import orjson
 from bot.export_voices import Line, calibrated, micro, ruling, spoken
 from trading.breaker import Cause
 from trading.decision import MICRO, Abstention, Approved, Decision, Denied, GateAnswer, Opinion, Plan, Tally
-from trading.messages import (
+from trading.events import (
     BreakerTripped,
     DecisionMade,
     Event,

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from bot.shadows import Shadows
 from trading.desk import Desk
+from trading.events import Event
 from trading.market.series import Series
-from trading.messages import AddShadow, Command, Event, RemoveShadow
+from trading.messages import AddShadow, Command, RemoveShadow
 from trading.model import Symbol
 from trading.playbook import Playbook
 from trading.settings import Alter

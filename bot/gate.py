@@ -17,7 +17,7 @@ from bot.render.words import card, clock, dressed, with_line
 from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, STOP, Button, Card, Identity, MenuLine, Request, Role
 from storage.confirmations import Refused, Why
 from trading.errors import GavelError, Misuse
-from trading.messages import AccessRefused, CommandRun, Event
+from trading.events import AccessRefused, CommandRun, Event
 
 log = logging.getLogger(__name__)
 

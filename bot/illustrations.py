@@ -10,8 +10,8 @@ from bot.pictures import CandlesPicture, DaysPicture, EquityPicture, Picture
 from bot.render.pictures import days_picture, equity_picture, trade_picture
 from storage.tallies import Curve, Tally
 from trading.errors import GavelError
+from trading.events import Event, PeriodSummed, TradeClosed
 from trading.market.series import Series
-from trading.messages import Event, PeriodSummed, TradeClosed
 from trading.model import Symbol
 
 log = logging.getLogger(__name__)

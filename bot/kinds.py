@@ -1,7 +1,7 @@
 """The kinds of alerts: what each says, which events are of it, on which lane and in which stream it is told. Pure."""
 
 from storage.mail import Lane
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Level
 from trading.decision import Decision
 from trading.exit_plan import StopKind

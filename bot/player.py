@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from trading.clock import ManualClock
 from trading.desk import Desk
+from trading.events import DataGap
 from trading.market.feed import Feed, Step
-from trading.messages import Command, DataGap
+from trading.messages import Command
 from trading.venues.paper import PaperVenue
 
 

@@ -18,18 +18,9 @@ from storage.tallies import Curve, Tally
 from trading.chain import ChainView
 from trading.decision import Decision
 from trading.errors import Misuse
+from trading.events import Event, PlaybookWritten, ShadowDeskChanged
 from trading.market.series import Series
-from trading.messages import (
-    Amend,
-    AmendPhase,
-    Command,
-    Event,
-    PlaybookWritten,
-    Quoted,
-    ShadowDeskChanged,
-    Undo,
-    UsePlaybook,
-)
+from trading.messages import Amend, AmendPhase, Command, Quoted, Undo, UsePlaybook
 from trading.model import Fill, Order, Symbol, Trade
 from trading.playbook import Playbook
 from trading.ports import LanguageModel

@@ -20,7 +20,7 @@ from bot.kinds import (
     thread_of,
 )
 from storage.mail import Lane, Route
-from trading import messages as m
+from trading import events as m
 from trading.model import ZERO
 
 __all__ = [

@@ -15,8 +15,9 @@ from typing import Protocol
 from bot.player import Track
 from trading.desk import Desk
 from trading.errors import Misuse, NoEvidence
+from trading.events import ShadowDeskChanged
 from trading.market.feed import Feed, Step
-from trading.messages import AddShadow, RemoveShadow, ShadowDeskChanged
+from trading.messages import AddShadow, RemoveShadow
 from trading.model import Symbol
 from trading.status import Difference, ShadowDeskView
 

@@ -12,7 +12,7 @@ from bot.settings import Settings
 from bot.surface import Artist, Chat, Service
 from trading.desk import Desk
 from trading.errors import BadSettings
-from trading.messages import ChatTroubled
+from trading.events import ChatTroubled
 from trading.ports import Clock
 from trading.status import Armed, Capability
 

@@ -16,6 +16,7 @@ from trading.bench import Bench
 from trading.chain import ChainView
 from trading.desk import Desk
 from trading.errors import BadModels
+from trading.events import Event
 from trading.llm.budget import Governor
 from trading.llm.catalogue import Models
 from trading.llm.gemini import Gemini
@@ -23,7 +24,6 @@ from trading.llm.openai_api import OpenAiApi
 from trading.llm.provider import Provider
 from trading.llm.switchboard import Switchboard
 from trading.llm.watch import ModelWatch
-from trading.messages import Event
 from trading.onchain import opening as onchain
 from trading.personas.ballots import LiveBallots
 from trading.personas.council import Ballots

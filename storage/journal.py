@@ -33,8 +33,8 @@ from storage.tables import (
 )
 from trading.decision import Decision
 from trading.errors import BadRecord
+from trading.events import CallScored, DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
 from trading.experts import Trial
-from trading.messages import CallScored, DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
 from trading.model import Order, OrderStatus, Position, Symbol, Trade
 from trading.ports import RECENT, Clock, State
 from trading.state import DeskState

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, CompoundSelect, Select, select, union_all
 
 from storage.tables import DECISIONS, JOURNAL, TRADES
-from trading.messages import (
+from trading.events import (
     AccessRefused,
     AlertsChanged,
     ApprovalAsked,

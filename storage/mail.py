@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from trading.messages import Event
+from trading.events import Event
 
 
 class Lane(IntEnum):

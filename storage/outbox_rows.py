@@ -34,7 +34,7 @@ from storage.mail import (
 )
 from storage.tables import JOURNAL, ORDERS, OUTBOX, POSITIONS
 from trading.errors import IllegalTransition
-from trading.messages import EVENTS
+from trading.events import EVENTS
 from trading.model import OrderStatus
 
 PAGE = 1000  # rows looked at, at a time, by what tidies up

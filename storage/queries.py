@@ -17,7 +17,7 @@ from storage.sums import EXACT, Sum, closed
 from storage.tables import DECISIONS, FILLS, JOURNAL, ORDERS, TRADES
 from storage.tallies import totals
 from trading.decision import Decision
-from trading.messages import (
+from trading.events import (
     EVENTS,
     DecisionMade,
     DeskStarted,

@@ -14,8 +14,8 @@ from storage.tables import DECISIONS, DESK, JOURNAL, SCORES
 from trading.calibration import LABEL, CalibrationRecord, Sums, added, in_one_bin, place, squared
 from trading.calls import Attendance
 from trading.decision import Stance
+from trading.events import CallScored
 from trading.experts import Trial, Weighed
-from trading.messages import CallScored
 from trading.state import DeskState
 
 _BATCH = 500

@@ -9,7 +9,7 @@ from bot.library import Library
 from bot.surface import Card
 from tests import surface_examples as examples
 from tests.surfaces import Stage, staged
-from trading import messages as m
+from trading import events as m
 from trading.model import Symbol
 from trading.state import PairLock
 from trading.status import SettingLine

@@ -20,7 +20,7 @@ from tests import (
 )
 from tests import surface_examples as examples
 from tests.shown import ABOUT, Shown, shown
-from trading import messages as m
+from trading import events as m
 
 EVENTS: dict[str, m.Event] = examples.events()
 CARDS: dict[str, Shown] = (

@@ -21,7 +21,7 @@ from tests import surface_examples as examples
 from tests.control_examples import people_events
 from tests.risk_examples import AT
 from tests.shown import Shown, shown
-from trading import messages as m
+from trading import events as m
 from trading.health import Severity
 from trading.model import TradingState
 from trading.playbook import load

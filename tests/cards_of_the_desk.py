@@ -29,7 +29,7 @@ from tests import surface_examples as examples
 from tests.control_examples import ANA, control_events
 from tests.risk_examples import AT, BTC, ETH
 from tests.shown import ABOUT, Shown, shown
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Tripwire
 from trading.model import Direction, TradingState
 from trading.playbook import Phase, Playbook, load

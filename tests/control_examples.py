@@ -5,7 +5,7 @@ from decimal import Decimal as D
 
 from tests import risk_examples as risk
 from tests.risk_examples import AT, BTC, ETH
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Level
 from trading.model import Direction, PositionId
 

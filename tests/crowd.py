@@ -19,7 +19,7 @@ from bot.gate import PRIVATE, Surface
 from bot.reach import Context, Grant, Tools
 from bot.surface import AGAIN, ASK, CANCEL, CONFIRM, Button, Card, Identity, Request, Role
 from tests.chat.house import IDS, House
-from trading.messages import CommandRun
+from trading.events import CommandRun
 
 WHO = ("ann", "otto", "vera", "bea", "eve")  # admin, operator, viewer; a second admin, or nobody yet; a stranger
 PLACES = ("private", "room", "topic", "elsewhere")  # the room is listed: all who are in it may watch

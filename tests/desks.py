@@ -18,23 +18,13 @@ from trading.clock import ManualClock
 from trading.decision import Abstention, Decision, Opinion, Stance
 from trading.desk import Desk
 from trading.errors import BadRecord, JournalUnwritable
+from trading.events import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
 from trading.experts import Trial
 from trading.market.feed import Chapter, Feed
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
 from trading.market.view import View
-from trading.messages import (
-    Command,
-    DataEnded,
-    DataGap,
-    Decide,
-    DecisionMade,
-    Event,
-    FundingPaid,
-    OrderFilled,
-    ShadowClosed,
-    Sweep,
-)
+from trading.messages import Command, Decide, Sweep
 from trading.model import FundingPayment, Leg, Order, OrderStatus, Position, Symbol, Trade
 from trading.playbook import Playbook, load
 from trading.ports import RECENT, Journal, State

@@ -8,7 +8,7 @@ import numpy as np
 
 from storage.tallies import Tally
 from tests.builders import BTC, NOW, a_fill, a_position, a_protection, an_order
-from trading import messages as m
+from trading import events as m
 from trading.exit_plan import StopKind
 from trading.market.series import Series, to_ms
 from trading.model import ClientId, Leg, Position, Side

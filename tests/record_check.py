@@ -8,7 +8,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import Enum
 
 from trading.decision import Calibrated, Decision, Opinion, Ruling, Tally, Verdict
-from trading.messages import Event
+from trading.events import Event
 from trading.model import Position, Trade, base_of
 from trading.playbook import available, load
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.database import Database
-from trading import messages as m
+from trading import events as m
 from trading.decision import (
     Abstention,
     Action,

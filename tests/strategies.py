@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from trading.decision import MICRO, Opinion
-from trading.messages import EVENTS, Event
+from trading.events import EVENTS, Event
 from trading.model import Candle, Fill, Order, OrderKind, Position, Quote
 
 Any_ = st.SearchStrategy[Any]

@@ -8,7 +8,7 @@ from tests import risk_examples as risk
 from tests.control_examples import ANA, control_events
 from tests.risk_examples import AT, BTC, ETH
 from tests.voice_examples import a_spoken_decision, voice_events
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Level
 from trading.decision import (
     Abstention,
@@ -27,6 +27,7 @@ from trading.decision import (
 )
 from trading.exit_plan import Entered, ExitPlan, Memory, Partial, Regime, StopKind, StopMove, Trailing
 from trading.health import Severity
+from trading.messages import BY_HAND
 from trading.model import (
     Balance,
     ClientId,
@@ -396,7 +397,7 @@ def risk_events() -> dict[str, m.Event]:
 
 def by_hand_events() -> dict[str, m.Event]:
     """A side that a person has chosen, against the panel's; and a part of a position that he has closed."""
-    chosen = {"trigger": m.BY_HAND, "by": ANA}
+    chosen = {"trigger": BY_HAND, "by": ANA}
     heard = a_decision().verdict
     against = replace(
         heard,

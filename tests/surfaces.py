@@ -28,12 +28,13 @@ from storage.tallies import Curve, Tally
 from storage.wishes import WishList
 from tests import risk_examples as risk
 from tests import surface_examples as examples
-from trading import messages as m
+from trading import events as m
 from trading.asking import NoAnswer, Question
 from trading.chain import ChainView
 from trading.clock import ManualClock
 from trading.errors import BadPlaybook, Misuse
 from trading.market.series import Series
+from trading.messages import Amend, AmendPhase, ClosePosition, Command, Halt, RemoveShadow, Resume, Undo, UsePlaybook
 from trading.model import Symbol, TradingState
 from trading.playbook import Playbook, available, load
 from trading.policies import Seat
@@ -82,7 +83,7 @@ class Desk:
     journal: SqlJournal
     view: DeskStatus = field(default_factory=lambda: examples.a_status(version=4))
     beside: tuple[ShadowDeskView, ...] = (risk.a_shadow_desk(),)
-    obeyed: list[m.Command] = field(default_factory=list)
+    obeyed: list[Command] = field(default_factory=list)
     broken: bool = False
     playbook = load("desk")
     lines: tuple[SettingLine, ...] = field(default_factory=lambda: lines_of("desk"))
@@ -116,35 +117,35 @@ class Desk:
     async def shadows(self) -> tuple[ShadowDeskView, ...]:
         return self.beside
 
-    def changes(self, command: m.Amend | m.AmendPhase | m.Undo | m.UsePlaybook) -> tuple[tuple[str, str, str], ...]:
+    def changes(self, command: Amend | AmendPhase | Undo | UsePlaybook) -> tuple[tuple[str, str, str], ...]:
         match command:
-            case m.AmendPhase(values=values):
+            case AmendPhase(values=values):
                 if ("max_hold", "0h") in values:
                     raise BadPlaybook("phases.final.max_hold: should be greater than 0 (found 0h)")
                 return CHANGES
-            case m.UsePlaybook():
+            case UsePlaybook():
                 return OF_A_PLAYBOOK
-            case m.Amend(values=values):
+            case Amend(values=values):
                 return tuple((key, "1", value) for key, value in values)
-            case m.Undo():
+            case Undo():
                 return tuple((what, after, before) for what, before, after in CHANGES)
 
-    async def obey(self, command: m.Command) -> str:
+    async def obey(self, command: Command) -> str:
         if self.broken:
             raise RuntimeError("secret inner detail")
         self.obeyed.append(command)
         match command:
-            case m.Halt(by=by, reason=reason):
+            case Halt(by=by, reason=reason):
                 if self.view.trading is TradingState.HALTED:
                     raise Misuse("the desk is halted already")
                 self.view = replace(self.view, trading=TradingState.HALTED, halted_by=by, halt_reason=reason)
-            case m.Resume():
+            case Resume():
                 self.view = replace(self.view, trading=TradingState.ACTIVE, halted_by="", halt_reason="")
-            case m.ClosePosition():
+            case ClosePosition():
                 self.view = replace(self.view, positions=())
-            case m.AmendPhase():
+            case AmendPhase():
                 self.view = replace(self.view, version=self.view.version + 1)
-            case m.RemoveShadow():
+            case RemoveShadow():
                 self.beside = ()
         return f"Obeyed {type(command).__name__}."
 

@@ -35,6 +35,7 @@ JOURNEY = [
     "breaker",
     "risk.expectancy",
     "messages",
+    "events",
     "state",
     "locks",
     "periods",
@@ -118,6 +119,7 @@ ADAPTERS_MAY = {
     "chain",
     "envelope",
     "messages",
+    "events",
     "ports",
     "market.series",
 }

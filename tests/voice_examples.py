@@ -6,7 +6,7 @@ from decimal import Decimal as D
 from typing import Any
 
 from tests.risk_examples import AT, BTC
-from trading import messages as m
+from trading import events as m
 from trading.decision import Abstention, Calibrated, Decision, Evidence, Opinion, Ruling, Stance
 from trading.model import DecisionId, Direction
 from trading.spending import SHARES, BudgetView, CapUse, ModelCost, ModelLine, Paid

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from trading.errors import JournalUnwritable, NoEvidence
+from trading.events import Event, ShadowClosed
 from trading.lessons import QUIET, TEACHING, learned
-from trading.messages import Event, ShadowClosed
 from trading.model import ZERO, ClientId, DecisionId, Direction, Leg, Order, Position, PositionId, Quote, Symbol, Trade
 from trading.playbook import Playbook
 from trading.ports import RECENT, Clock, Journal, Remembered, State

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from trading.book import Book
 from trading.by_hand import ByHand
 from trading.errors import Misuse
+from trading.events import Event, Flattened, PairLocked, PairUnlocked, TradingHalted, TradingResumed
 from trading.execution import Execution
 from trading.lanes import Lanes
 from trading.locks import in_force, locked, unlocked, words
@@ -16,21 +17,15 @@ from trading.messages import (
     ClosePosition,
     EndOverride,
     EnterPair,
-    Event,
     Flatten,
-    Flattened,
     Halt,
     Instruction,
     LockPair,
     OverrideBreaker,
-    PairLocked,
-    PairUnlocked,
     RemoveShadow,
     ResetBreaker,
     Resume,
     SetPhase,
-    TradingHalted,
-    TradingResumed,
     Undo,
     UnlockPair,
     UsePlaybook,

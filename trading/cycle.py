@@ -26,13 +26,14 @@ from trading.decision import (
     Verdict,
 )
 from trading.errors import JournalUnwritable, NoEvidence
+from trading.events import DecisionMade, Event, OrderIntended, ShadowOpened
 from trading.exit_plan import ExitPlan
 from trading.identity import client_id, decision_id
 from trading.judge import bounded, by_hand, judge
 from trading.market.outlook import Outlook, Outlooks
 from trading.market.series import exact, from_ms
 from trading.market.snapshot import Snapshot, Snapshots
-from trading.messages import BY_HAND, DecisionMade, EnterPair, Event, OrderIntended, ShadowOpened
+from trading.messages import BY_HAND, EnterPair
 from trading.model import DecisionId, Leg, Order, OrderKind, Position, Symbol, base_of
 from trading.personas.panel import convene
 from trading.playbook import Phase, Playbook, span_text

@@ -14,24 +14,11 @@ from datetime import datetime
 from trading.book import Book
 from trading.control import Control
 from trading.cycle import Cycle
+from trading.events import DataEnded, DataGap, DeskFaulted, DeskStarted, DeskStopped, Event
 from trading.execution import Execution
 from trading.lanes import Lanes
 from trading.market.snapshot import Snapshots
-from trading.messages import (
-    Command,
-    DataEnded,
-    DataGap,
-    Decide,
-    DeskFaulted,
-    DeskStarted,
-    DeskStopped,
-    Event,
-    OrderReport,
-    SumPeriod,
-    SumWaits,
-    Sweep,
-    VenueUpdate,
-)
+from trading.messages import Command, Decide, OrderReport, SumPeriod, SumWaits, Sweep, VenueUpdate
 from trading.model import ExitReason, Position, Quote, Symbol
 from trading.playbook import Playbook
 from trading.ports import Clock, Journal, Venue

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 
 from trading.decision import Decision, Denied, Opinion
-from trading.messages import WaitsSummed
+from trading.events import WaitsSummed
 from trading.model import base_of
 
 

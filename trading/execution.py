@@ -14,10 +14,11 @@ from decimal import Decimal
 from trading import ledger
 from trading.book import Book
 from trading.errors import Transient, UnknownOutcome
+from trading.events import Event, FundingPaid, OrderFilled, PositionOpened, TradeClosed
 from trading.exits import MOVED
 from trading.guarding import Guarding, at_its_level
 from trading.leaving import Leaving
-from trading.messages import Event, FundingPaid, OrderFilled, OrderReport, PositionOpened, TradeClosed
+from trading.messages import OrderReport
 from trading.model import (
     DecisionId,
     ExitReason,

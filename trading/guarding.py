@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from trading.book import Book
 from trading.errors import OrderRejected, Transient, UnknownOutcome
+from trading.events import OrderEnded, ProtectionConfirmed, ProtectionFailed, StopMoved, StopNotMoved
 from trading.exit_plan import StopMove
 from trading.leaving import Leaving
-from trading.messages import OrderEnded, ProtectionConfirmed, ProtectionFailed, StopMoved, StopNotMoved
 from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderStatus, Position, PositionId, Symbol
 from trading.ports import Venue
 from trading.steps import stop_moved

@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.book import Book
+from trading.events import Event, ExitTriggered, OrderIntended, PartialTriggered
 from trading.identity import client_id
-from trading.messages import Event, ExitTriggered, OrderIntended, PartialTriggered
 from trading.model import DecisionId, ExitReason, Leg, Order, OrderKind, Position, PositionId, Quote, Side
 from trading.sending import Sending
 from trading.steps import Reduce, counted, is_retry

@@ -15,7 +15,7 @@ from typing import Any
 from trading.calibration import labelled
 from trading.calls import JUDGE, attended, opened, without
 from trading.decision import Decision
-from trading.messages import (
+from trading.events import (
     CallScored,
     DecisionMade,
     Event,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading.messages import PeriodSummed
+from trading.events import PeriodSummed
 from trading.model import EPOCH, ZERO, Trade
 from trading.state import Summed
 

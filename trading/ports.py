@@ -8,8 +8,9 @@ from typing import Protocol
 from trading.asking import A, Answer, Kept, NoAnswer, Question
 from trading.chain import ChainView, Reading
 from trading.decision import Decision
+from trading.events import Event
 from trading.experts import Trial
-from trading.messages import Event, OrderReport, VenueUpdate
+from trading.messages import OrderReport, VenueUpdate
 from trading.model import (
     Balance,
     ClientId,

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from trading.book import Book
 from trading.errors import Transient, UnknownOutcome
+from trading.events import BooksAgreed, BooksDisagreed, Event, VenueBack, VenueLost
 from trading.execution import Execution
 from trading.lanes import Job
-from trading.messages import BooksAgreed, BooksDisagreed, Event, OrderReport, VenueBack, VenueLost
+from trading.messages import OrderReport
 from trading.model import Balance, Fill, FundingPayment, Guard, Holding, Position, Symbol
 from trading.ports import Venue
 from trading.tripwires import Check

@@ -8,8 +8,8 @@ from datetime import datetime
 from trading.bench import Bench
 from trading.book import Book
 from trading.errors import Misuse
+from trading.events import DeskStarted, PhaseChanged
 from trading.market.snapshot import Snapshots
-from trading.messages import DeskStarted, PhaseChanged
 from trading.personas.panel import Persona
 from trading.playbook import Phase, Playbook
 from trading.settings import (

@@ -10,9 +10,9 @@ from trading.book import Book
 from trading.calibration import LABEL
 from trading.calls import Call
 from trading.errors import BadRecord, JournalUnwritable, NoEvidence
+from trading.events import CallScored, WeightsProposed
 from trading.experts import NoProposal, Proposal, Weighed, propose
 from trading.market.snapshot import Snapshots
-from trading.messages import CallScored, WeightsProposed
 
 LOOKED_BACK = 2000  # decisions
 

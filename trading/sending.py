@@ -4,7 +4,8 @@ from datetime import datetime
 
 from trading.book import Book
 from trading.errors import OrderRejected, Transient, UnknownOutcome
-from trading.messages import OrderEnded, OrderReport, OrderSent, OrderUncertain
+from trading.events import OrderEnded, OrderSent, OrderUncertain
+from trading.messages import OrderReport
 from trading.model import Leg, Order, OrderStatus, Position, PositionId
 from trading.ports import Venue
 from trading.steps import untaken

@@ -25,8 +25,7 @@ from trading.breaker import (
     step,
 )
 from trading.errors import NoEvidence
-from trading.health import Severity, due, examine
-from trading.messages import (
+from trading.events import (
     BreakerOverridden,
     BreakerOverrideEnded,
     BreakerRecovered,
@@ -35,6 +34,7 @@ from trading.messages import (
     Event,
     HealthChanged,
 )
+from trading.health import Severity, due, examine
 from trading.model import ExitReason
 from trading.tripwires import reached
 

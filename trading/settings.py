@@ -13,16 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from trading.errors import BadPlaybook, Misuse
-from trading.messages import (
-    Amend,
-    AmendPhase,
-    Event,
-    PhaseChanged,
-    PlaybookChanged,
-    SettingsChanged,
-    Undo,
-    UsePlaybook,
-)
+from trading.events import Event, PhaseChanged, PlaybookChanged, SettingsChanged
+from trading.messages import Amend, AmendPhase, Undo, UsePlaybook
 from trading.playbook import Phase, Playbook, span_text
 from trading.state import Amendment, DeskState
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from trading import shadow
 from trading.book import Book
 from trading.errors import NoEvidence
+from trading.events import ShadowClosed
 from trading.exits import Exit, Look, Stand, Standing
-from trading.messages import ShadowClosed
 from trading.model import ExitReason, Position, Quote, Symbol, Trade
 from trading.watch import Watch
 

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from trading import periods
 from trading.book import Book
+from trading.events import PeriodSummed
 from trading.market.snapshot import Snapshots
-from trading.messages import PeriodSummed
 from trading.ports import RECENT
 from trading.scoring import Scoring
 from trading.situation import known

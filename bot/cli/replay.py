@@ -89,7 +89,7 @@ async def _one(again: "_Replay", queries: "Queries", decision: str, told: "_Told
 async def _every(again: "_Replay", queries: "Queries", told: "_Told") -> int:
     """A batch at a time: what is in memory does not grow with the journal."""
     from storage.queries import SETTLED
-    from trading.messages import DecisionMade
+    from trading.events import DecisionMade
 
     kinds, after = {kind.__name__ for kind in (DecisionMade, *SETTLED)}, 0
     with _progress(await queries.journal_size(), shown=sys.stderr.isatty()) as bar:

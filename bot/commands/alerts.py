@@ -9,7 +9,7 @@ from bot.routing import DIGEST, KINDS, MODES, OFF, REQUIRED, STREAMS
 from bot.surface import Card, Role
 from bot.wishes import WISHES
 from trading.errors import GavelError, Misuse
-from trading.messages import AlertsChanged
+from trading.events import AlertsChanged
 
 _HERE, _HOME = "here", "home"
 _RISK = "they say when your money is at risk"

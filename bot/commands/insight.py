@@ -21,7 +21,7 @@ from bot.render.words import name_of, with_line
 from bot.surface import Card, Role
 from trading.decision import Decision
 from trading.errors import Misuse
-from trading.messages import Event
+from trading.events import Event
 from trading.model import Symbol
 from trading.playbook import PERSONAS
 

@@ -21,7 +21,7 @@ from bot.render.people import (
 from bot.surface import Card, Role
 from storage.people import Person
 from trading.errors import Misuse
-from trading.messages import PeopleChanged
+from trading.events import PeopleChanged
 
 _ROLES = tuple(role.name.lower() for role in Role)
 _NAME_KEPT = 40

@@ -23,7 +23,8 @@ from bot.render.words import card
 from bot.surface import Button, Card, Role
 from bot.writing import WRITTEN_BY, drafted, looser
 from trading.errors import BadPlaybook, Misuse
-from trading.messages import AddShadow, PlaybookWritten, RemoveShadow, ShadowDeskChanged, UsePlaybook
+from trading.events import PlaybookWritten, ShadowDeskChanged
+from trading.messages import AddShadow, RemoveShadow, UsePlaybook
 from trading.playbook import Playbook, span_text
 from trading.settings import differences
 

@@ -7,7 +7,7 @@ from bot.render.orders import approval_card
 from bot.surface import Card, Role
 from trading.breaker import BreakerView, Level
 from trading.errors import Misuse
-from trading.messages import ApprovalAsked
+from trading.events import ApprovalAsked
 
 _TERMINAL = "console:"
 APPROVE_FOR = timedelta(minutes=10)  # longer than one's own question stands: the other one has to be reached

@@ -13,7 +13,7 @@ from bot.routing import MODES
 from bot.surface import Card, Role
 from bot.wishes import WISHES
 from trading.errors import Misuse
-from trading.messages import WishChanged
+from trading.events import WishChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from bot.render.digest import TITLES
 from bot.surface import Card, Chat, ChatRefused
 from storage.mail import SUMMED, Delivery, Lane, Outgoing, Together
 from trading.errors import GavelError
-from trading.messages import DecisionMade
+from trading.events import DecisionMade
 from trading.ports import Clock
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from bot.pictures import Picture
 from bot.render.words import RenderContext
 from bot.surface import Card
 from storage.mail import Bundle, Outgoing, Overdue, Together
-from trading.messages import Event
+from trading.events import Event
 
 Render = Callable[[Event, RenderContext], Card | None]  # None: not worth telling
 Illustrate = Callable[[Event], Awaitable[Picture | None]]

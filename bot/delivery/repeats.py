@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from trading import messages as m
+from trading import events as m
 from trading.model import OrderStatus
 
 PAUSES = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60))

@@ -22,7 +22,7 @@ from bot.render.digest import (
 from bot.render.words import RenderContext, dressed, with_line
 from bot.surface import Card
 from storage.mail import Outgoing, Together
-from trading.messages import Event, PeriodSummed, TradeClosed
+from trading.events import Event, PeriodSummed, TradeClosed
 
 log = logging.getLogger(__name__)
 _PICTURED = (TradeClosed, PeriodSummed)

@@ -34,7 +34,7 @@ from bot.render.words import (
     span,
 )
 from bot.surface import Button, Card
-from trading import messages as m
+from trading import events as m
 from trading.model import Direction, Leg, Order, OrderKind, OrderStatus, Side
 
 _PURPOSE = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.PARTIAL: "partial exit", Leg.CLOSE: "close"}

@@ -17,7 +17,7 @@ from bot.results import Record
 from bot.surface import ASK, STOP, Button, Card
 from storage.tallies import Tally
 from trading.decision import Decision
-from trading.messages import WaitsSummed
+from trading.events import WaitsSummed
 from trading.model import Trade, TradingState
 from trading.spending import BudgetView
 from trading.status import DeskStatus

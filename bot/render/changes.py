@@ -12,7 +12,7 @@ from bot.render.paging import page_buttons, page_of, page_words
 from bot.render.positions import UNKNOWN, refresh
 from bot.render.words import RenderContext, Renderer, amount, card, clock, counted, money, name_of, percent, share
 from bot.surface import Button, Card
-from trading import messages as m
+from trading import events as m
 from trading.playbook import Exits, Phase, Playbook, Sizing, SizingMethod, span_text
 from trading.status import Difference, ShadowDeskView
 

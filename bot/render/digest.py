@@ -19,7 +19,7 @@ from bot.render.words import (
     span,
 )
 from bot.surface import Button, Card
-from trading import messages as m
+from trading import events as m
 
 REPEAT = "(may be a repeat: the last process ended while this was being sent)"
 TITLES = 12  # of a card that sums up: more of them would not be read

@@ -22,7 +22,7 @@ from bot.render.words import (
     span,
 )
 from bot.surface import Button, Card
-from trading import messages as m
+from trading import events as m
 from trading.exit_plan import StopKind
 from trading.model import Position, Quote, Trade
 

@@ -12,7 +12,7 @@ from bot.render.positions import UNKNOWN, position_title, refresh
 from bot.render.views import DecisionLine
 from bot.render.words import RenderContext, Renderer, card, clock, confidence, counted, money, name_of, price
 from bot.surface import CANCEL, CONFIRM, Button, Card, Style
-from trading import messages as m
+from trading import events as m
 from trading.model import Direction, Quote, Symbol
 from trading.state import PairLock
 from trading.status import DeskStatus, PositionStatus

@@ -12,7 +12,7 @@ from bot.render.words import RenderContext, Renderer, card, clock, counted
 from bot.surface import AGAIN, CANCEL, CONFIRM, Button, Card, Role, Style
 from storage.confirmations import OpenQuestion
 from storage.people import Person
-from trading import messages as m
+from trading import events as m
 
 MAY = {
     Role.VIEWER: "sees everything of the desk and changes nothing of it",

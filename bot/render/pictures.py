@@ -20,8 +20,8 @@ from bot.pictures import (
 )
 from bot.render.words import amount, arrow, money, multiple, name_of, percent, price, rounded, share
 from storage.tallies import Curve, Tally
+from trading.events import Event, OrderFilled, PositionOpened, ProtectionConfirmed, StopMoved
 from trading.market.series import Series, aggregate, from_ms, to_ms
-from trading.messages import Event, OrderFilled, PositionOpened, ProtectionConfirmed, StopMoved
 from trading.model import ZERO, Direction, Leg, Position, Quote, Symbol, Trade
 from trading.status import ExposureView, PositionStatus
 

@@ -29,7 +29,7 @@ from bot.render.words import (
     quantity,
     rate,
 )
-from trading import messages as m
+from trading import events as m
 from trading.decision import (
     Abstention,
     Action,

@@ -10,7 +10,7 @@ from decimal import Decimal
 from bot.render.positions import refresh
 from bot.render.words import RenderContext, Renderer, card, clock, counted, money, rounded, share, span
 from bot.surface import Button, Card
-from trading import messages as m
+from trading import events as m
 from trading.breaker import WORKS, BreakerView, Cause, Level, Override, Tripwire
 from trading.health import Finding, Health, Measured, Metric, Severity
 from trading.playbook import SizingMethod

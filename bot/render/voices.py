@@ -23,7 +23,7 @@ from bot.render.words import (
     span,
 )
 from bot.surface import Button, Card, Table
-from trading import messages as m
+from trading import events as m
 from trading.spending import GIVEN_UP, BudgetView, CapUse, ModelCost, ModelLine
 
 _COSTS_SHOWN = 12

@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 
 from bot.render.words import RenderContext, Renderer, card, clock
 from bot.surface import AGAIN, ASK, Button, Card
-from trading import messages as m
+from trading import events as m
 
 _NAMES = {
     "zone": "time zone",

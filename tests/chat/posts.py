@@ -16,7 +16,7 @@ from storage.journal import SqlJournal
 from storage.outbox import Lane, Outbox, Route
 from tests.storage_builders import a_database
 from trading.clock import ManualClock
-from trading.messages import Event, TradingHalted, TradingResumed
+from trading.events import Event, TradingHalted, TradingResumed
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PHONE, OTHER, TERMINAL, DISCORD = "telegram:7", "telegram:8", "console:main", "discord:@9"

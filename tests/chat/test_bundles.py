@@ -31,7 +31,7 @@ from tests.chat.posts import (
 )
 from tests.risk_examples import BTC, ETH
 from tests.surface_examples import an_order
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Level
 from trading.model import OrderStatus
 

@@ -62,7 +62,8 @@ from tests.risk_examples import AT
 from tests.surface_examples import a_fill, a_trade, an_order, events, story
 from tests.surfaces import staged
 from trading.clock import SystemClock
-from trading.messages import ClosePosition, Halt, OrderFilled, SetPhase, SumPeriod, VenueLost
+from trading.events import OrderFilled, VenueLost
+from trading.messages import ClosePosition, Halt, SetPhase, SumPeriod
 from trading.model import TradingState
 
 HALTED, ACTIVE = TradingState.HALTED, TradingState.ACTIVE

@@ -32,7 +32,7 @@ from tests.chat.posts import (
     until,
 )
 from trading.errors import JournalUnwritable
-from trading.messages import Event
+from trading.events import Event
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from storage.outbox import Lane, Outbox, Route
 from tests.chat.telegram_world import ANN, BOB, World, a_world, until
 from tests.storage_builders import a_database
 from trading.clock import SystemClock
-from trading.messages import Event, TradingHalted
+from trading.events import Event, TradingHalted
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.chat.posts import (
     until,
 )
 from tests.surface_examples import AT, a_decision, a_fill, a_position, a_trade, an_order
-from trading import messages as m
+from trading import events as m
 from trading.model import OrderStatus
 
 

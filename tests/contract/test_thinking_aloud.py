@@ -11,7 +11,8 @@ from tests.fakes.ledger import MemoryLedger
 from trading.bench import Bench as Judges
 from trading.clock import ManualClock
 from trading.decision import Abstention, Action, Denied, Opinion, Ruling
-from trading.messages import Decide, DecisionMade, OrderSent
+from trading.events import DecisionMade, OrderSent
+from trading.messages import Decide
 from trading.model import ExitReason, Leg, Symbol
 from trading.personas.ballots import LiveBallots
 from trading.personas.council import Council

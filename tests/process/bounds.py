@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.process.records import Records
 from trading.breaker import Level
-from trading.messages import (
+from trading.events import (
     BreakerOverridden,
     BreakerRecovered,
     BreakerReset,

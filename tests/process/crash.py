@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.process import program, proofs
 from tests.process.records import CONSOLE, Chain, Records, read
-from trading.messages import DecisionMade, OrderEnded, OrderFilled, OrderSent, TradeClosed
+from trading.events import DecisionMade, OrderEnded, OrderFilled, OrderSent, TradeClosed
 from trading.model import OrderStatus
 
 STARTING = 1.5  # seconds; a kill within them hits the start-up

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from storage.codec import from_json
 from tests.process.records import Records, open_
-from trading import messages as m
+from trading import events as m
 from trading.decision import Denied
 from trading.model import ZERO, Leg, Order, base_of
 from trading.performance import summarise

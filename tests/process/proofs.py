@@ -12,7 +12,7 @@ from bot.render.words import RenderContext
 from bot.routing import Routing
 from storage.codec import to_json
 from tests.process.records import CONSOLE, Records
-from trading.messages import (
+from trading.events import (
     DeskStarted,
     OrderEnded,
     OrderFilled,

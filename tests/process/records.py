@@ -15,7 +15,7 @@ from sqlalchemy import NullPool, create_engine, select
 from storage.codec import from_json, from_row
 from storage.journal import GENESIS, row_hash
 from storage.tables import POSITIONS
-from trading.messages import EVENTS, Event
+from trading.events import EVENTS, Event
 from trading.model import ZERO, ClientId, Fill, FundingPayment, Position, Symbol
 from trading.venues.paper_state import PaperPosition, Ticket, Totals
 

@@ -21,7 +21,7 @@ from tests.fakes.openrouter_api import OpenRouterApi
 from tests.process import program
 from tests.process.records import read
 from trading.decision import Abstention, Decision, Opinion, Ruling
-from trading.messages import DecisionMade
+from trading.events import DecisionMade
 
 HOURS = 30 * 24
 PAIRS = ("BTCUSDT", "ETHUSDT")

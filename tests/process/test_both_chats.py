@@ -23,7 +23,7 @@ from tests.fakes.telegram_api import TOKEN, Message, TelegramApi
 from tests.process import program, proofs
 from tests.process.bots import LASTING, ONE, SECRETS, Bot
 from tests.process.records import CONSOLE, read
-from trading.messages import OrderFilled, TradingHalted, TradingResumed
+from trading.events import OrderFilled, TradingHalted, TradingResumed
 
 ANN, ANN_THERE = 11, 21  # one person, an account on each platform
 PHONE, ROOM = f"telegram:{ANN}", f"discord:{DESK}"

@@ -19,7 +19,7 @@ import pytest
 
 from tests.process import program, proofs
 from tests.process.records import Chain, Records, read, transcript
-from trading.messages import DecisionMade, DeskStarted, DeskStopped, TradeClosed
+from trading.events import DecisionMade, DeskStarted, DeskStopped, TradeClosed
 
 BARS = 120
 

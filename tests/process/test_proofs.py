@@ -14,7 +14,7 @@ import pytest
 from tests.process import program, proofs
 from tests.process.records import CONSOLE, Chain, Records, read
 from tests.process.test_cli import stop, trade_until
-from trading.messages import Event, OrderEnded, OrderFilled, OrderIntended, ProtectionConfirmed, TradeClosed
+from trading.events import Event, OrderEnded, OrderFilled, OrderIntended, ProtectionConfirmed, TradeClosed
 from trading.model import ClientId, Guard, Leg, OrderStatus
 
 

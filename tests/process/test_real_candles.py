@@ -17,7 +17,7 @@ from storage.queries import Queries
 from tests.process import program, proofs
 from tests.process.records import Chain, Records, read
 from tests.record_check import outside
-from trading.messages import TradeClosed
+from trading.events import TradeClosed
 from trading.model import ZERO
 
 FULL = "spot-1h-12col-8pairs-2024-05"

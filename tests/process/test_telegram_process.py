@@ -15,7 +15,7 @@ from tests.fakes.telegram_api import TOKEN, Message, Person, TelegramApi
 from tests.process import proofs
 from tests.process.bots import LASTING, ONE, Bot
 from tests.process.records import read
-from trading.messages import AccessRefused, CommandRun, OrderFilled, TradingHalted, TradingResumed
+from trading.events import AccessRefused, CommandRun, OrderFilled, TradingHalted, TradingResumed
 
 USERS = (11, 12, 13, 14, 15, 16)  # several, so that the answers come in parallel
 ANN = USERS[0]

@@ -11,7 +11,7 @@ import pytest
 from bot.gate import COMMANDS  # from here it is filled
 from tests.process import program, proofs
 from tests.process.records import read
-from trading.messages import CommandRun, OrderIntended, TradingHalted, TradingResumed
+from trading.events import CommandRun, OrderIntended, TradingHalted, TradingResumed
 from trading.model import Leg
 
 

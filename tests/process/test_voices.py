@@ -17,7 +17,7 @@ from tests.fakes.model_script import Json
 from tests.process import program
 from tests.process.records import read
 from trading.decision import Abstention, Opinion
-from trading.messages import DecisionMade, DeskStarted, OrderIntended, VoiceBack, VoiceLost
+from trading.events import DecisionMade, DeskStarted, OrderIntended, VoiceBack, VoiceLost
 
 # Two voices have to agree, and one of them asks a model again every ten minutes of market time.
 TALKING = re.sub(r"universe = .*", 'universe = ["BTC"]', program.BUSY)

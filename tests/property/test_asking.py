@@ -14,7 +14,7 @@ from bot.render import record
 from tests import surface_examples as examples
 from tests.record_check import outside
 from trading.decision import Decision
-from trading.messages import Event
+from trading.events import Event
 from trading.playbook import PERSONAS
 
 NAMES = (*PERSONAS, "BTC", "ETH", "SOL", "DOGE")

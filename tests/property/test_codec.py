@@ -18,9 +18,9 @@ from trading import decision
 from trading.breaker import BreakerState, Level
 from trading.decision import Abstention, Decision, Denied, Opinion
 from trading.errors import BadRecord
+from trading.events import EVENTS, BooksAgreed, DecisionMade, DeskStarted
 from trading.exit_plan import ExitPlan, Memory, StopMove
 from trading.health import Health
-from trading.messages import EVENTS, BooksAgreed, DecisionMade, DeskStarted
 from trading.model import Fill, FundingPayment, Order, Position, Trade
 from trading.risk.expectancy import Evidence
 from trading.state import Amendment, DeskState, Samples

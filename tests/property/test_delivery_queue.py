@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bot.delivery.queue import Queue
 from storage.mail import Delivery, Lane, Outgoing
-from trading.messages import BooksAgreed
+from trading.events import BooksAgreed
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 MOST = 4

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tests.builders import BTC, ETH, a_look, a_position, every_exit
 from tests.desks import Bench, a_desk, a_house, a_series
 from trading.errors import OrderRejected, UnknownOutcome, VenueDown
+from trading.events import StopMoved
 from trading.exit_plan import Entered, Regime, StopKind
 from trading.exits import MOVED, RULES, Exit
 from trading.market.outlook import Outlook, Outlooks
 from trading.market.snapshot import Snapshot
-from trading.messages import StopMoved
 from trading.model import Direction, ExitReason, Leg, OrderKind, Position
 from trading.playbook import Playbook
 from trading.risk_policies import RegimePolicy

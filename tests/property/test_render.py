@@ -13,7 +13,7 @@ from bot.surface import Card
 from tests.arrival import arrives
 from tests.strategies import events
 from trading.decision import Approved, Decision, Denied, Plan
-from trading.messages import (
+from trading.events import (
     DecisionMade,
     Event,
     ExitTriggered,

@@ -12,8 +12,8 @@ from tests.desks import MemoryJournal, a_house
 from trading.book import Book
 from trading.breaker import BreakerFacts, BreakerState, Check, Level, override, step
 from trading.clock import ManualClock
+from trading.events import Event
 from trading.health import Severity
-from trading.messages import Event
 from trading.sentry import Sentry
 from trading.state import DeskState
 

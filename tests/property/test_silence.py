@@ -18,7 +18,7 @@ from tests.desks import Bench, a_desk, a_house, a_series
 from tests.wired import BALLOT, COUNCIL, JUDGE, World, a_world, voices
 from trading.bench import Bench as Judges
 from trading.decision import Abstention, Opinion, Ruling
-from trading.messages import DecisionMade
+from trading.events import DecisionMade
 from trading.model import Guard, Leg
 from trading.playbook import Playbook
 from trading.running import Panel

@@ -9,7 +9,8 @@ import pytest
 from tests.builders import BTC, a_playbook
 from tests.desks import a_desk, a_house, two_markets, until
 from trading.errors import BadPlaybook, JournalUnwritable, Misuse
-from trading.messages import Amend, AmendPhase, Decide, Halt, SettingsChanged, Undo
+from trading.events import SettingsChanged
+from trading.messages import Amend, AmendPhase, Decide, Halt, Undo
 from trading.playbook import Playbook
 from trading.settings import fitting
 

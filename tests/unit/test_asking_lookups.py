@@ -21,7 +21,7 @@ from storage.tallies import Tallies, Tally
 from tests import surface_examples as examples
 from tests.risk_examples import AT, BTC
 from tests.surfaces import OLA, Stage, staged
-from trading import messages as m
+from trading import events as m
 from trading.digest import Waits
 from trading.model import DecisionId, PositionId, Symbol
 from trading.playbook import PERSONAS

@@ -13,9 +13,9 @@ from tests.fakes.ledger import MemoryLedger
 from trading.asking import Kept
 from trading.clock import ManualClock
 from trading.errors import JournalUnwritable
+from trading.events import BudgetReached
 from trading.llm.books import KEPT
 from trading.llm.budget import Governor, NoBudget
-from trading.messages import BudgetReached
 from trading.spending import SHARES, BudgetView, Caps, CapUse, ModelCost
 from trading.voice import Basis, Body, Exchange, Lack
 

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 from tests.builders import BTC
 from tests.desks import Bench, a_desk, a_house, a_series, two_markets
 from trading.errors import Misuse, OrderRejected, UnknownOutcome, VenueDown
+from trading.events import ExitTriggered, OrderEnded, OrderFilled, OrderIntended, PartialTriggered
 from trading.exit_plan import NOTHING_YET
-from trading.messages import (
-    ClosePosition,
-    ExitTriggered,
-    OrderEnded,
-    OrderFilled,
-    OrderIntended,
-    PartialTriggered,
-    Quoted,
-)
+from trading.messages import ClosePosition, Quoted
 from trading.model import ExitReason, Guard, Leg, OrderStatus, Position, PositionId
 
 D = Decimal

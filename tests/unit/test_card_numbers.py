@@ -37,7 +37,7 @@ from tests import whales
 from tests.cards import ALL, EVENTS
 from tests.origins import Held, held_by, numbers, outside
 from tests.shown import Shown
-from trading import messages as m
+from trading import events as m
 from trading.calibration import EDGES, ENOUGH, calibrated
 from trading.decision import Approved, Denied, Plan
 from trading.model import Position, Quote

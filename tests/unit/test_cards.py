@@ -11,7 +11,7 @@ from bot.surface import Card
 from tests.cards import ALERTS, ALL, CARDS, EVENTS, functions
 from tests.goldens import GOLDEN, as_text, check_golden
 from tests.questions import ASKING, golden
-from trading import messages as m
+from trading import events as m
 from trading.playbook import available, load
 from trading.prompting import PROMPTS
 

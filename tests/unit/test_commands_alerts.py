@@ -9,7 +9,7 @@ from bot.routing import KINDS, REQUIRED, Routing
 from bot.surface import Identity
 from storage.preferences import Preferences
 from tests.surfaces import ANA, OLA, OTTO, OWNER, Stage, staged
-from trading import messages as m
+from trading import events as m
 from trading.errors import JournalUnwritable
 
 ROOM = "telegram:-1001"

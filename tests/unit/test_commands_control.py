@@ -15,8 +15,9 @@ from tests import risk_examples as risk
 from tests import surface_examples as examples
 from tests.asking import BTC, BY, LOCK, a_stage, last_run, tap
 from tests.surfaces import ANA, OLA, OTTO, Stage
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Level
+from trading.messages import Command, EndOverride, Halt, OverrideBreaker, ResetBreaker, Resume, UnlockPair
 from trading.model import TradingState
 
 
@@ -216,7 +217,7 @@ async def test_a_question_works_across_a_restart(stage: Stage) -> None:
 
 async def test_halt_acts_at_once(stage: Stage) -> None:
     card = await stage.card("/halt news", who=ANA)
-    assert stage.desk.obeyed == [m.Halt(by="Ana (telegram:7)", reason="news")]
+    assert stage.desk.obeyed == [Halt(by="Ana (telegram:7)", reason="news")]
     assert "halted" in card.title
     assert (await last_run(stage)).changes == (("trading", "active", "halted: news"),)
 
@@ -228,7 +229,7 @@ async def test_resume_shows_what_changes_and_acts_on_the_tap(stage: Stage) -> No
     for part in ("news", "no new entries -> new entries allowed", "Locked all the same: BTC"):
         assert part in asked.plain()
     await tap(stage, asked, who=ANA)
-    assert stage.desk.obeyed[1:] == [m.Resume(by="Ana (telegram:7)")]
+    assert stage.desk.obeyed[1:] == [Resume(by="Ana (telegram:7)")]
     assert (await last_run(stage)).changes == (("trading", "halted: news", "active"),)
 
 
@@ -246,7 +247,7 @@ async def test_resume_with_a_pair_takes_its_locks_off(stage: Stage) -> None:
     asked = await stage.card("/resume btc")
     assert "thin book" in asked.plain()
     await tap(stage, asked)
-    assert stage.desk.obeyed == [m.UnlockPair(symbol=BTC, by=BY)]
+    assert stage.desk.obeyed == [UnlockPair(symbol=BTC, by=BY)]
 
 
 # --- after SHUTDOWN ---------------------------------------------------------------------------------------------------
@@ -266,13 +267,13 @@ def shut(stage: Stage) -> Stage:
     return stage
 
 
-BOTH_DONE = [m.ResetBreaker, m.Resume]
-AFTER_SHUTDOWN = (("/resume", BOTH_DONE), ("/breaker reset", [m.ResetBreaker]))
+BOTH_DONE = [ResetBreaker, Resume]
+AFTER_SHUTDOWN = (("/resume", BOTH_DONE), ("/breaker reset", [ResetBreaker]))
 
 
 @pytest.mark.parametrize(("text", "done"), AFTER_SHUTDOWN)
 async def test_after_shutdown_one_admin_is_enough_and_that_is_said(
-    shut: Stage, text: str, done: list[type[m.Command]]
+    shut: Stage, text: str, done: list[type[Command]]
 ) -> None:
     asked = await shut.card(text)
     assert "One yes is enough: there is only one admin in the chats." in asked.plain()
@@ -290,7 +291,7 @@ async def two_admins(people: People) -> None:
 @pytest.mark.usefixtures("two_admins")
 @pytest.mark.parametrize(("text", "done"), AFTER_SHUTDOWN)
 async def test_after_shutdown_the_first_yes_asks_a_second_person(
-    shut: Stage, text: str, done: list[type[m.Command]]
+    shut: Stage, text: str, done: list[type[Command]]
 ) -> None:
     asked = await shut.card(text, who=ANA)
     assert "two people have to say yes" in asked.plain()
@@ -344,7 +345,7 @@ async def test_two_people_also_loosen_shutdown_by_an_override(shut: Stage) -> No
     assert "is for admins" in (await tap(shut, waits, who=OTTO)).plain()
     await tap(shut, waits)
     both = "ana and console:owner"
-    assert shut.desk.obeyed == [m.OverrideBreaker(level=Level.ALERT, lasts=timedelta(hours=1), by=both)]
+    assert shut.desk.obeyed == [OverrideBreaker(level=Level.ALERT, lasts=timedelta(hours=1), by=both)]
 
 
 @pytest.mark.parametrize("text", ["/resume", "/breaker reset"])
@@ -361,13 +362,13 @@ async def test_what_was_reset_by_somebody_else_meanwhile_is_only_resumed(shut: S
     asked = await shut.card("/resume")
     shut.desk.view = replace(shut.desk.view, breaker=risk.view())
     await tap(shut, asked)
-    assert shut.desk.obeyed == [m.Resume(by=BY)]
+    assert shut.desk.obeyed == [Resume(by=BY)]
 
 
 async def test_a_shutdown_without_a_halt_is_resumed_by_a_reset_alone(shut: Stage) -> None:
     shut.desk.view = replace(shut.desk.view, trading=TradingState.ACTIVE)
     await tap(shut, await shut.card("/resume"))
-    assert shut.desk.obeyed == [m.ResetBreaker(by=BY)]
+    assert shut.desk.obeyed == [ResetBreaker(by=BY)]
 
 
 # --- the breaker ------------------------------------------------------------------------------------------------------
@@ -380,7 +381,7 @@ async def test_an_operator_resets_the_breaker_after_a_confirmation(stage: Stage)
     assert "Changes: THROTTLE -> CLOSED" in asked.plain()
     assert "yes is enough" not in asked.plain()
     done = await tap(stage, asked, who=OTTO)
-    assert stage.desk.obeyed == [m.ResetBreaker(by="telegram:9")]
+    assert stage.desk.obeyed == [ResetBreaker(by="telegram:9")]
     assert "At the tap:" in done.plain()
 
 
@@ -404,7 +405,7 @@ async def test_an_override_is_confirmed_and_audited(stage: Stage, typed: str, le
     asked = await stage.card(typed)
     assert f"CLOSED -> {level.name}" in asked.plain()
     await tap(stage, asked)
-    assert stage.desk.obeyed == [m.OverrideBreaker(level=level, lasts=lasts, by=BY)]
+    assert stage.desk.obeyed == [OverrideBreaker(level=level, lasts=lasts, by=BY)]
     assert (await last_run(stage)).result.startswith("done: /breaker override")
 
 
@@ -421,4 +422,4 @@ async def test_an_override_is_ended_after_a_confirmation(stage: Stage) -> None:
     asked = await stage.card("/breaker end")
     assert "Changes: ALERT -> HALT" in asked.plain()
     await tap(stage, asked)
-    assert stage.desk.obeyed == [m.EndOverride(by=BY)]
+    assert stage.desk.obeyed == [EndOverride(by=BY)]

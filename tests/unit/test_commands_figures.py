@@ -26,7 +26,7 @@ from tests import risk_examples as risk
 from tests import surface_examples as examples
 from tests.storage_builders import D, a_desk
 from tests.surfaces import OLA, Stage, staged
-from trading import messages as m
+from trading import events as m
 from trading.decision import Decision, Opinion, Stance
 from trading.judge import judge
 from trading.market.series import MS, Series, to_ms

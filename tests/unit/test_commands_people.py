@@ -7,7 +7,7 @@ import pytest
 
 from bot.surface import CANCEL, CONFIRM, Card, Identity, Role
 from tests.surfaces import ANA, EVE, OLA, OTTO, OWNER, Stage, staged, token_of
-from trading import messages as m
+from trading import events as m
 
 NEW = Identity(platform="telegram", id="4711", name="Bea")
 ROOM = "telegram:-1001"

@@ -11,8 +11,9 @@ from bot.library import Library
 from tests import surface_examples as examples
 from tests.asking import BY, LINES, a_stage, last_run, tap
 from tests.surfaces import OLA, OTTO, Stage
-from trading import messages as m
+from trading import events as m
 from trading.errors import Misuse
+from trading.messages import AddShadow, Amend, AmendPhase, Command, RemoveShadow, SetPhase, Undo, UsePlaybook
 from trading.playbook import load
 
 
@@ -37,7 +38,7 @@ async def test_a_setting_is_changed_after_difference_range_and_whom_it_is_for_we
     ):
         assert part in asked.plain()
     await tap(stage, asked)
-    assert stage.desk.obeyed == [m.Amend(values=(("judge.min_confidence", "0.7"),), by=BY)]
+    assert stage.desk.obeyed == [Amend(values=(("judge.min_confidence", "0.7"),), by=BY)]
 
 
 VALUES = (("2.5 %", "2.5%"), ("6 H", "6h"), ("file", ""), ("Default", ""), ("[1, 2]", "[1, 2]"))
@@ -46,7 +47,7 @@ VALUES = (("2.5 %", "2.5%"), ("6 H", "6h"), ("file", ""), ("Default", ""), ("[1,
 async def test_a_value_is_read_as_it_is_meant_and_again_at_the_tap(stage: Stage) -> None:
     for typed, value in VALUES:
         await tap(stage, await stage.card(f"/set limits.max_risk {typed}"))
-        assert stage.desk.obeyed[-1] == m.Amend(values=(("limits.max_risk", value),), by=BY), typed
+        assert stage.desk.obeyed[-1] == Amend(values=(("limits.max_risk", value),), by=BY), typed
 
 
 async def test_settings_page_by_buttons_in_place_and_come_as_a_file(stage: Stage) -> None:
@@ -71,7 +72,7 @@ async def test_undo_takes_back_only_what_it_has_shown(stage: Stage) -> None:
     late = await tap(stage, asked)
     assert "the settings have changed meanwhile, to version 5" in late.plain()
     await tap(stage, await stage.card("/undo"))
-    assert stage.desk.obeyed[1:] == [m.Undo(by=BY, version=5)]
+    assert stage.desk.obeyed[1:] == [Undo(by=BY, version=5)]
 
 
 async def test_reload_shows_the_difference_names_faulty_files_and_uses_the_running_file_again(
@@ -85,7 +86,7 @@ async def test_reload_shows_the_difference_names_faulty_files_and_uses_the_runni
     assert "And 8 more settings, below" in asked.plain()
     assert "Not read, faulty: torn: torn.toml: title: missing" in asked.plain()
     await tap(stage, asked)
-    assert stage.desk.obeyed == [m.UsePlaybook(name="desk", by=BY)]
+    assert stage.desk.obeyed == [UsePlaybook(name="desk", by=BY)]
 
 
 async def test_reload_of_a_faulty_running_file_changes_nothing(stage: Stage, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ async def test_reload_of_a_faulty_running_file_changes_nothing(stage: Stage, tmp
 async def test_reload_of_files_that_say_what_runs_has_nothing_to_do(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def same(_: m.Command) -> tuple[tuple[str, str, str], ...]:
+    def same(_: Command) -> tuple[tuple[str, str, str], ...]:
         raise Misuse("desk is running already.")
 
     monkeypatch.setattr(stage.desk, "changes", same)
@@ -115,7 +116,7 @@ async def test_reload_of_files_that_say_what_runs_has_nothing_to_do(
 async def test_a_phase_is_chosen_after_a_confirmation(stage: Stage) -> None:
     for typed, phase in (("/phase use Final", "final"), ("/phase use auto", None), ("/phase final", "final")):
         await tap(stage, await stage.card(typed, who=OTTO), who=OTTO)
-        assert stage.desk.obeyed[-1] == m.SetPhase(phase=phase, by="telegram:9")
+        assert stage.desk.obeyed[-1] == SetPhase(phase=phase, by="telegram:9")
 
 
 async def test_who_may_not_choose_a_phase_is_shown_it(stage: Stage) -> None:
@@ -144,7 +145,7 @@ async def test_a_phase_is_amended_after_its_difference_was_shown(
     assert "The phase that is on is base." in asked.plain()
     assert "Settings version 4 -> 5" in asked.plain()
     done = await tap(stage, asked)
-    assert stage.desk.obeyed == [m.AmendPhase(phase="final", values=values, by=BY)]
+    assert stage.desk.obeyed == [AmendPhase(phase="final", values=values, by=BY)]
     assert "phase final, max_positions: 5 (base) -> 3" in done.plain()
     assert (await last_run(stage)).changes == (("settings version", "4", "5"),)
 
@@ -172,7 +173,7 @@ async def test_another_playbook_is_used_after_a_confirmation_that_says_what_posi
     assert "And 8 more settings, below" in asked.plain()
     assert asked.detail[-1] == "setting.19: 1 -> 2"
     done = await tap(stage, asked)
-    assert stage.desk.obeyed == [m.UsePlaybook(name="smt-3.1", by=BY)]
+    assert stage.desk.obeyed == [UsePlaybook(name="smt-3.1", by=BY)]
     assert "playbook desk -> smt-3.1" in done.title
 
 
@@ -184,7 +185,7 @@ async def test_shadows_are_added_and_removed_after_a_confirmation(stage: Stage) 
     assert "no playbook runs in shadow" in (await stage.card("/shadow remove smt-3.1")).plain()
     await tap(stage, await stage.card("/shadow add smt-3.1"))
     name = "smt-3.1"
-    assert stage.desk.obeyed == [m.RemoveShadow(name=name, by=BY), m.AddShadow(name=name, by=BY)]
+    assert stage.desk.obeyed == [RemoveShadow(name=name, by=BY), AddShadow(name=name, by=BY)]
 
 
 PASTED = '[judge]\nmin_confidence = 0.7\n\n[[phases]]\nname = "calm"\n'
@@ -211,7 +212,7 @@ async def test_a_new_playbook_is_shown_written_for_its_owner_alone_and_starts_in
     made, parent = Library(tmp_path).load("calm"), load("desk")
     assert (made.judge.min_confidence, made.sizing.leverage) == (D("0.7"), 5)
     assert made.exits == parent.exits
-    assert stage.desk.obeyed == [m.AddShadow(name="calm", by=BY)]
+    assert stage.desk.obeyed == [AddShadow(name="calm", by=BY)]
     told = await stage.queries.last_event("PlaybookWritten")
     assert isinstance(told, m.PlaybookWritten)
     assert (told.playbook, told.parent) == ("calm", "desk")
@@ -261,7 +262,7 @@ async def test_a_name_that_was_taken_meanwhile_is_not_written_over(stage: Stage,
 async def test_a_playbook_that_finds_no_room_in_shadow_is_written_all_the_same(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(_: m.Command) -> str:
+    async def full(_: Command) -> str:
         raise Misuse("3 playbooks in shadow are the most")
 
     monkeypatch.setattr(stage.desk, "obey", full)

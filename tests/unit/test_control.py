@@ -9,24 +9,17 @@ import pytest
 from tests.builders import BTC, ETH, NOW
 from tests.desks import SECOND, Bench, a_desk, a_house, two_markets, until
 from trading.errors import Misuse
-from trading.messages import (
-    AmendPhase,
-    ClosePosition,
-    Decide,
+from trading.events import (
     DecisionMade,
     ExitTriggered,
-    Halt,
     OrderEnded,
     PhaseChanged,
     PlaybookChanged,
-    Resume,
-    SetPhase,
     SettingsChanged,
     TradingHalted,
     TradingResumed,
-    Undo,
-    UsePlaybook,
 )
+from trading.messages import AmendPhase, ClosePosition, Decide, Halt, Resume, SetPhase, Undo, UsePlaybook
 from trading.model import ExitReason, Leg, OrderStatus
 from trading.personas.panel import Persona
 from trading.playbook import Phase, Playbook

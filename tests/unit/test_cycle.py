@@ -13,11 +13,12 @@ from tests.desks import COOLS_FAST, HOUR, Bench, a_desk, a_feed, a_house, a_seri
 from trading.calibration import CalibrationRecord
 from trading.decision import Abstention, Approved, Decision, Denied
 from trading.errors import JournalUnwritable, VenueDown
+from trading.events import OrderIntended
 from trading.exit_plan import NO_EVIDENCE
 from trading.judge import judge
 from trading.market.feed import Feed
 from trading.market.view import View
-from trading.messages import Decide, Halt, OrderIntended
+from trading.messages import Decide, Halt
 from trading.model import Direction, ExitReason, Leg, OrderStatus
 
 D = Decimal

@@ -19,32 +19,26 @@ from tests.desks import COOLS_FAST, HOUR, Bench, a_desk, a_funding, a_house, a_s
 from trading.clock import SystemClock
 from trading.decision import Denied
 from trading.errors import Misuse, VenueDown
-from trading.market.series import Series
-from trading.messages import (
+from trading.events import (
     BooksDisagreed,
-    ClosePosition,
-    Command,
     DataEnded,
     DataGap,
-    Decide,
     DeskFaulted,
     DeskStarted,
     DeskStopped,
     ExitTriggered,
-    Halt,
     OrderFilled,
     OrderSent,
     PhaseChanged,
     PositionOpened,
     ProtectionConfirmed,
-    Resume,
-    SetPhase,
-    SumWaits,
     TradeClosed,
     TradingHalted,
     TradingResumed,
     WaitsSummed,
 )
+from trading.market.series import Series
+from trading.messages import ClosePosition, Command, Decide, Halt, Resume, SetPhase, SumWaits
 from trading.model import Direction, ExitReason, Guard, Leg, OrderStatus, TradingState
 from trading.playbook import Phase
 from trading.status import Armed

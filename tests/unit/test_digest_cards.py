@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.render.digest import DIGESTS, TITLES, again_note, digest_note, late_note, stand_in_note, together_card
 from bot.render.words import LINE_LIMIT, TITLE_LIMIT, RenderContext, card, dressed
 from tests.risk_examples import BTC, ETH
-from trading.messages import PeriodSummed
+from trading.events import PeriodSummed
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 ABOUT = RenderContext()

@@ -16,6 +16,7 @@ from trading.breaker import Level
 from trading.clock import SystemClock
 from trading.decision import Approved, Decision, Denied
 from trading.errors import Misuse
+from trading.events import OrderEnded, OrderIntended
 from trading.judge import judge, rejudged
 from trading.messages import (
     Amend,
@@ -24,8 +25,6 @@ from trading.messages import (
     EnterPair,
     Halt,
     LockPair,
-    OrderEnded,
-    OrderIntended,
     OverrideBreaker,
     Quoted,
     UnlockPair,

@@ -14,16 +14,11 @@ from tests.builders import BTC, ETH, a_fill, a_position, a_quote, an_order
 from tests.desks import HOUR, Bench, MemoryJournal, a_desk, a_funding, a_house, a_series, payments, two_markets, until
 from trading.clock import SystemClock
 from trading.errors import OrderRejected, UnknownOutcome, VenueDown
-from trading.exit_plan import StopKind, StopMove
-from trading.guarding import guard_levels, guards
-from trading.messages import (
-    Decide,
+from trading.events import (
     ExitTriggered,
-    Halt,
     OrderEnded,
     OrderFilled,
     OrderIntended,
-    OrderReport,
     OrderUncertain,
     PartialTriggered,
     PositionOpened,
@@ -33,6 +28,9 @@ from trading.messages import (
     StopNotMoved,
     TradeClosed,
 )
+from trading.exit_plan import StopKind, StopMove
+from trading.guarding import guard_levels, guards
+from trading.messages import Decide, Halt, OrderReport
 from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderKind, OrderStatus, Side, Symbol
 from trading.playbook import Playbook
 from trading.steps import Reduce

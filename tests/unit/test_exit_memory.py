@@ -10,10 +10,10 @@ import pytest
 from tests.builders import BTC, ETH
 from tests.desks import Bench, a_desk, a_house, a_series, two_markets
 from trading.errors import OrderRejected
+from trading.events import ExitTriggered, StopMoved
 from trading.exit_plan import NOTHING_YET, Memory, Regime, StopKind
 from trading.market.outlook import Outlook, Outlooks
 from trading.market.snapshot import Snapshot
-from trading.messages import ExitTriggered, StopMoved
 from trading.model import ExitReason, Position
 from trading.risk_policies import RegimePolicy
 

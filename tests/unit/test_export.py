@@ -17,8 +17,7 @@ from tests.storage_builders import AT, BTC, D, a_decision, a_plan, a_position, a
 from trading.breaker import Cause, Level, Tripwire
 from trading.decision import Abstention, Calibrated, Denied, GateAnswer, Ruling
 from trading.errors import OrderRejected, UnknownOutcome, VenueDown
-from trading.exit_plan import Regime
-from trading.messages import (
+from trading.events import (
     BooksAgreed,
     BreakerTripped,
     DecisionMade,
@@ -31,6 +30,7 @@ from trading.messages import (
     TradeClosed,
     VenueLost,
 )
+from trading.exit_plan import Regime
 from trading.model import ExitReason, Guard, Leg, OrderStatus
 from trading.voice import Basis, Exchange, Lack, Source, Voice
 

@@ -13,19 +13,8 @@ from tests.desks import HOUR, Bench, a_desk, a_house, two_markets, until
 from trading.breaker import Level
 from trading.clock import SystemClock
 from trading.errors import UnknownOutcome, VenueDown
-from trading.messages import (
-    ClosePosition,
-    Decide,
-    ExitTriggered,
-    Flatten,
-    Flattened,
-    Halt,
-    OrderEnded,
-    OverrideBreaker,
-    ResetBreaker,
-    Resume,
-    TradingHalted,
-)
+from trading.events import ExitTriggered, Flattened, OrderEnded, TradingHalted
+from trading.messages import ClosePosition, Decide, Flatten, Halt, OverrideBreaker, ResetBreaker, Resume
 from trading.model import ExitReason, Leg, TradingState
 
 D = Decimal

@@ -12,7 +12,7 @@ from bot.pictures import CandlesPicture, DaysPicture, EquityPicture
 from storage.tallies import Curve, Point, Tally
 from tests.builders import BTC, NOW, a_trade
 from tests.picture_examples import a_series, a_story, a_tally
-from trading import messages as m
+from trading import events as m
 from trading.errors import BadRecord, Misuse
 from trading.market.series import Series
 from trading.model import Symbol

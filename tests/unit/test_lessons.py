@@ -9,8 +9,7 @@ import pytest
 
 from tests.builders import BTC, NOW, a_fill, a_position, a_trade, an_order
 from tests.desks import a_desk, a_house
-from trading.lessons import learned
-from trading.messages import (
+from trading.events import (
     Event,
     FundingPaid,
     OrderEnded,
@@ -21,6 +20,7 @@ from trading.messages import (
     SizingChanged,
     TradeClosed,
 )
+from trading.lessons import learned
 from trading.model import FundingPayment, Leg, OrderStatus, PositionId, Side
 from trading.playbook import Playbook
 from trading.ports import RECENT

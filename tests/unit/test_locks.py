@@ -15,17 +15,9 @@ from tests.desks import SECOND, Bench, a_desk, two_markets, until
 from trading.clock import SystemClock
 from trading.decision import Denied
 from trading.errors import Misuse
+from trading.events import OrderEnded, PairLocked, PairUnlocked, TradeClosed
 from trading.locks import against, in_force, locked, standing_on, unlocked, words
-from trading.messages import (
-    ClosePosition,
-    Decide,
-    LockPair,
-    OrderEnded,
-    PairLocked,
-    PairUnlocked,
-    TradeClosed,
-    UnlockPair,
-)
+from trading.messages import ClosePosition, Decide, LockPair, UnlockPair
 from trading.model import Direction, OrderStatus, Symbol
 from trading.state import PairLock
 

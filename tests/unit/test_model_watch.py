@@ -12,11 +12,11 @@ import pytest
 
 from trading.clock import ManualClock
 from trading.errors import BadModels, JournalUnwritable
+from trading.events import Event, ModelExpiring, ModelSubstituted, VoiceBack, VoiceLost
 from trading.llm.catalogue import Models, Price
 from trading.llm.openai_heard import hear_openai
 from trading.llm.provider import Hear, Listed, Raw, Unanswered, Wire
 from trading.llm.watch import ModelWatch
-from trading.messages import Event, ModelExpiring, ModelSubstituted, VoiceBack, VoiceLost
 from trading.voice import Exchange, Lack
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

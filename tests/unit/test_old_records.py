@@ -12,7 +12,7 @@ from tests.builders import a_position
 from tests.surface_examples import a_decision
 from trading.breaker import Level
 from trading.decision import Decision
-from trading.messages import BreakerRecovered, BreakerReset, BreakerTripped, CommandRun, PartialTriggered
+from trading.events import BreakerRecovered, BreakerReset, BreakerTripped, CommandRun, PartialTriggered
 from trading.model import ExitReason
 from trading.state import DeskState, Summed
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from bot.scheduler import MarketSchedule
 from tests.builders import ETH, a_trade
 from tests.desks import HOUR, Bench, a_desk, a_house, a_series, two_markets
-from trading.messages import PeriodSummed, SumPeriod
+from trading.events import PeriodSummed
+from trading.messages import SumPeriod
 from trading.model import Symbol, Trade
 from trading.periods import DAY, WEEK, due, ended_at, told_until, total
 from trading.ports import RECENT

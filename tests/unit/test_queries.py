@@ -34,7 +34,7 @@ from tests.storage_builders import (
     decided,
 )
 from trading.clock import ManualClock
-from trading.messages import (
+from trading.events import (
     AccessRefused,
     BooksAgreed,
     CommandRun,

@@ -10,7 +10,7 @@ from tests.desks import COOLS_FAST, Bench, a_desk, a_house, a_series, two_market
 from trading import reconcile
 from trading.decision import Denied
 from trading.errors import UnknownOutcome, VenueDown
-from trading.messages import BooksAgreed, BooksDisagreed, OrderFilled, TradeClosed, VenueBack, VenueLost
+from trading.events import BooksAgreed, BooksDisagreed, OrderFilled, TradeClosed, VenueBack, VenueLost
 from trading.model import ClientId, ExitReason, Guard, Leg, Order, OrderKind, OrderStatus, Side
 
 D = Decimal

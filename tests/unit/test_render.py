@@ -12,7 +12,7 @@ from bot.render.changes import change_lines, range_words
 from bot.render.words import TITLE_LIMIT, RenderContext
 from bot.surface import Button, Table
 from tests import surface_examples as examples
-from trading import messages as m
+from trading import events as m
 from trading.model import Leg, OrderStatus
 
 ABOUT = RenderContext()

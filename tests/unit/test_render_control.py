@@ -12,7 +12,7 @@ from bot.render.words import RenderContext
 from bot.surface import Card
 from tests import risk_examples as risk
 from tests.surface_examples import AT, BTC, ID
-from trading import messages as m
+from trading import events as m
 from trading.breaker import Level
 from trading.model import Direction, PositionId
 from trading.state import PairLock

@@ -22,7 +22,7 @@ from tests.wired import a_book, a_world, decided
 from trading.asking import Kept
 from trading.clock import ManualClock
 from trading.decision import Decision
-from trading.messages import DecisionMade, DeskStarted
+from trading.events import DecisionMade, DeskStarted
 from trading.voice import Basis, Body, Exchange
 
 IDS = ("eth-aaaaaaaa", "eth-bbbbbbbb")

@@ -9,7 +9,7 @@ from bot.routing import DEFAULTS, KINDS, MODES, REQUIRED, STREAM_OF, STREAMS, Ro
 from storage.outbox import Lane
 from tests import surface_examples as examples
 from tests.surface_examples import AT, BTC, ID
-from trading import messages as m
+from trading import events as m
 
 HERE, THERE = "console:main", "telegram:7"
 ANA = "Ana (telegram:7)"

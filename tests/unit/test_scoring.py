@@ -23,8 +23,9 @@ from trading.calibration import LABEL, Cell, Sums, record_of
 from trading.calls import JUDGE, Attendance
 from trading.clock import SystemClock
 from trading.decision import Approved, Denied
+from trading.events import CallScored, DeskFaulted, Event, PeriodSummed, WeightsProposed
 from trading.experts import NoProposal, Proposal, Trial, Weighed
-from trading.messages import CallScored, DeskFaulted, Event, Halt, PeriodSummed, SumPeriod, WeightsProposed
+from trading.messages import Halt, SumPeriod
 from trading.model import DecisionId, Direction, Symbol
 from trading.state import DeskState, Summed
 

@@ -14,21 +14,18 @@ from tests.desks import COOLS_FAST, HOUR, SECOND, Bar, Bench, a_desk, a_house, a
 from trading.breaker import Cause, Level, Tripwire
 from trading.decision import Denied
 from trading.errors import Misuse, OrderRejected, VenueDown
-from trading.health import Severity
-from trading.messages import (
+from trading.events import (
     BreakerOverridden,
     BreakerOverrideEnded,
     BreakerRecovered,
     BreakerReset,
     BreakerTripped,
-    Decide,
-    EndOverride,
     HealthChanged,
     OrderEnded,
     OrderIntended,
-    OverrideBreaker,
-    ResetBreaker,
 )
+from trading.health import Severity
+from trading.messages import Decide, EndOverride, OverrideBreaker, ResetBreaker
 from trading.model import ClientId, ExitReason, Leg, Order, OrderStatus, Side
 from trading.playbook import Playbook
 

@@ -10,17 +10,8 @@ from tests.builders import BTC, a_playbook
 from tests.desks import Bench, a_desk, a_house, until
 from trading.decision import Decision
 from trading.errors import BadPlaybook, Misuse
-from trading.messages import (
-    AddShadow,
-    AmendPhase,
-    Decide,
-    PhaseChanged,
-    PlaybookChanged,
-    SetPhase,
-    SettingsChanged,
-    Undo,
-    UsePlaybook,
-)
+from trading.events import PhaseChanged, PlaybookChanged, SettingsChanged
+from trading.messages import AddShadow, AmendPhase, Decide, SetPhase, Undo, UsePlaybook
 from trading.model import ExitReason
 from trading.playbook import Playbook
 from trading.settings import UNDOABLE, differences

@@ -14,9 +14,10 @@ from tests.desks import Bar, Bench, a_desk, a_house, a_series, two_markets
 from trading import shadow
 from trading.decision import Denied
 from trading.errors import BadRecord
+from trading.events import DecisionMade, DeskStarted, Event, ShadowClosed, ShadowOpened
 from trading.exit_plan import Partial, Trailing
 from trading.exits import Look
-from trading.messages import DecisionMade, DeskStarted, Event, Halt, ShadowClosed, ShadowOpened
+from trading.messages import Halt
 from trading.model import Direction, ExitReason, Guard, Position, PositionId, Side, Trade
 from trading.playbook import Playbook
 from trading.risk.expectancy import Evidence

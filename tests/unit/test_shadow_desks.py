@@ -23,8 +23,9 @@ from storage.queries import Queries
 from tests.builders import BTC, ETH, NOW
 from trading.clock import SystemClock
 from trading.errors import BadPlaybook, Misuse
+from trading.events import ShadowDeskChanged
 from trading.market.feed import Step
-from trading.messages import AddShadow, AmendPhase, RemoveShadow, ShadowDeskChanged, UsePlaybook
+from trading.messages import AddShadow, AmendPhase, RemoveShadow, UsePlaybook
 from trading.model import Trade
 from trading.status import Difference
 

@@ -9,9 +9,9 @@ from tests.builders import BTC, ETH, NOW, a_position, an_opinion, an_order, an_o
 from tests.desks import HOUR, Bench, Scripted, a_desk, a_house, a_series, two_markets
 from trading.breaker import BreakerState, Level
 from trading.decision import Approved, Decision, Denied, Opinion, Stance
+from trading.events import OrderIntended, ShadowOpened
 from trading.exit_plan import Regime
 from trading.market.snapshot import Snapshot
-from trading.messages import OrderIntended, ShadowOpened
 from trading.model import ClientId, DecisionId, Direction, Leg, PositionId, Side
 from trading.playbook import Playbook
 from trading.risk.expectancy import Evidence, Method

@@ -30,7 +30,7 @@ from tests.storage_builders import (
 )
 from trading.clock import ManualClock
 from trading.errors import BadRecord, JournalUnwritable
-from trading.messages import BooksAgreed, DecisionMade, Event, FundingPaid, TradeClosed, TradingHalted
+from trading.events import BooksAgreed, DecisionMade, Event, FundingPaid, TradeClosed, TradingHalted
 from trading.model import OrderStatus, TradingState
 from trading.ports import Journal
 

@@ -15,7 +15,7 @@ from storage.outbox import DELIVERY_TRANSITIONS, Delivery, Lane, Outbox, Outgoin
 from tests.storage_builders import AT, MINUTE, a_database, a_position, an_order
 from trading.clock import ManualClock
 from trading.errors import IllegalTransition
-from trading.messages import BooksAgreed, Event
+from trading.events import BooksAgreed, Event
 from trading.model import OrderStatus
 from trading.ports import State
 

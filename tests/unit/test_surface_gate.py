@@ -17,7 +17,7 @@ from bot.render.words import card
 from bot.surface import CANCEL, CONFIRM, Card, Identity, Request, Role
 from storage.confirmations import TTL
 from tests.surfaces import ANA, EVE, OLA, OTTO, WALL, Desk, Stage, staged, token_of
-from trading import messages as m
+from trading import events as m
 from trading.errors import JournalUnwritable, Misuse
 
 ROOM = "telegram:-1001"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bot.catalogue import COMMANDS, Effect
 from bot.surface import Identity, Request, Role
 from tests.surfaces import ANA, EVE, OLA, OTTO, OWNER, WALL, Stage, staged
-from trading import messages as m
+from trading import events as m
+from trading.messages import Halt, LockPair
 
 ROOM = "telegram:-1001"
 # What their examples speak of is not so on this stage: they say it, and do nothing.
@@ -113,5 +114,5 @@ async def test_whatever_is_sent_is_answered_or_refused_and_nothing_happens_witho
     for tapped in ("", button):
         said = await stage.say(text, button=tapped, who=who)
         assert said is None or not said.title.startswith("PAPER error"), (text, tapped, said)
-    assert all(isinstance(command, m.Halt | m.LockPair) for command in stage.desk.obeyed)
+    assert all(isinstance(command, Halt | LockPair) for command in stage.desk.obeyed)
     assert stage.tools.people.all() == people

@@ -20,7 +20,7 @@ from storage.tallies import DIMENSIONS, Curve, Tallies, Tally, _curve, rebuild, 
 from tests.storage_builders import AT, BTC, D, a_database, a_decision, a_desk, a_trade
 from trading.clock import ManualClock
 from trading.decision import Abstention, Decision, Opinion, Stance
-from trading.messages import DecisionMade
+from trading.events import DecisionMade
 from trading.model import Direction, ExitReason, Trade, base_of
 from trading.performance import summarise
 

@@ -18,8 +18,8 @@ from tests.fakes.gemini_api import KEY, GeminiApi
 from tests.fakes.ledger import MemoryLedger
 from trading.clock import ManualClock
 from trading.errors import BadModels
+from trading.events import VoiceLost
 from trading.llm.catalogue import Models
-from trading.messages import VoiceLost
 from trading.playbook import Playbook, load
 from trading.status import Armed
 from trading.voice import Lack

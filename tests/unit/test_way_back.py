@@ -11,16 +11,9 @@ from tests.builders import BTC, ETH
 from tests.desks import Bar, Bench, a_desk, a_house, a_series, two_markets
 from trading.breaker import Level
 from trading.decision import Approved, Decision, Denied
+from trading.events import BreakerTripped, DecisionMade, OrderIntended, ShadowClosed, ShadowOpened, SizingChanged
 from trading.health import Severity
-from trading.messages import (
-    BreakerTripped,
-    DecisionMade,
-    OrderIntended,
-    OverrideBreaker,
-    ShadowClosed,
-    ShadowOpened,
-    SizingChanged,
-)
+from trading.messages import OverrideBreaker
 from trading.model import ExitReason, PositionId
 from trading.playbook import Playbook
 from trading.risk.expectancy import Method, Sized

@@ -19,7 +19,7 @@ from tests import wired
 from tests.surfaces import NoVoices, Stage, staged
 from tests.unit.test_rejudging import BOOK, SAME, a_record, approved, policies, records
 from tests.wired import a_book, a_world, decided
-from trading import messages as m
+from trading import events as m
 from trading.decision import MICRO, Abstention, Action, Approved, Decision, Denied, GateAnswer, Opinion, Stance
 from trading.errors import BadPlaybook
 from trading.judge import judge

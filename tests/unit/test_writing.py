@@ -20,8 +20,9 @@ from tests.injections import ALL
 from tests.surface_examples import AT
 from tests.surfaces import NoVoices, Stage
 from tests.voices import Line, Scripted
-from trading import messages as m
+from trading import events as m
 from trading.errors import BadPlaybook
+from trading.messages import AddShadow
 from trading.playbook import available, load
 from trading.voice import Lack
 
@@ -85,7 +86,7 @@ async def test_a_wish_becomes_a_difference_then_a_file_then_a_shadow(stage: Stag
     made = Library(tmp_path).load("trend-two")
     assert (made.universe, made.limits.max_risk, made.exits) == (("BTC", "ETH"), D("0.01"), load("desk").exits)
     assert path.read_text().startswith("# Written by scribe from a wish in words.\n")
-    assert stage.desk.obeyed == [m.AddShadow(name="trend-two", by=BY)]
+    assert stage.desk.obeyed == [AddShadow(name="trend-two", by=BY)]
     assert [b.label for b in done.buttons] == ["Shadow"]
     (told,) = await stage.queries.life_of("trend-two")
     assert isinstance(told, m.PlaybookWritten)

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from trading.asking import Kept
 from trading.errors import GavelError, JournalUnwritable
+from trading.events import BudgetReached
 from trading.llm.books import DECISION, HOUR, WORDED, ZERO, Books, Line, Sum, purpose_of
-from trading.messages import BudgetReached
 from trading.ports import Clock, Ledger
 from trading.spending import GIVEN_UP, SHARES, WORDS, BudgetView, Caps, CapUse, ModelLine
 from trading.voice import Basis, Exchange, Lack

@@ -12,9 +12,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from trading.errors import BadModels, GavelError
+from trading.events import Event, ModelExpiring, ModelSubstituted, VoiceBack, VoiceLost
 from trading.llm.catalogue import Models, ModelSpec, SearchAbility, same_model
 from trading.llm.provider import Listed, Provider, Unanswered
-from trading.messages import Event, ModelExpiring, ModelSubstituted, VoiceBack, VoiceLost
 from trading.ports import Clock
 from trading.spending import ModelLine
 from trading.voice import Exchange, Lack
