@@ -168,6 +168,7 @@ class Yard:
         opened.callback(built.venue.close)
         desk = built.desk
         desk.book.patience = GROUP if self.hurried else 0
+        desk.patient = self.hurried  # else the live desk would wait for a model that a shadow asks
         if built.resumed_at:
             feed.stand(built.resumed_at)
         await desk.start()

@@ -54,6 +54,7 @@ class Thinking:
         self.last = ""  # "btc-k3f9x2pa long 0.71"
         self._decided: dict[Symbol, datetime] = {}
         self._thoughts: asyncio.Queue[Decide] = asyncio.Queue()
+        self._rounds: set[Decide] = set()  # scheduled, and not begun
         self._thinker: asyncio.Task[None] | None = None
         self._by_hand: set[asyncio.Task[str]] = set()
 
@@ -61,6 +62,12 @@ class Thinking:
         self._thinker = asyncio.create_task(self._think(), name="thinker")
 
     def about(self, thought: Decide) -> None:
+        """A scheduled round that finds its like waiting is left out: models may think longer than two rounds are apart,
+        and what is missed is made up by one, never by a burst."""
+        if thought.trigger == SCHEDULED:
+            if thought in self._rounds:
+                return
+            self._rounds.add(thought)
         self._thoughts.put_nowait(thought)
 
     async def settle(self) -> None:
@@ -98,6 +105,7 @@ class Thinking:
     async def _decide(self, thought: Decide) -> None:
         now, trigger = self.book.clock.now(), thought.trigger
         if trigger == SCHEDULED:
+            self._rounds.discard(thought)
             self.sentry.count_round()
         self._look()
         symbols = [s for s in thought.symbols if s not in self.ended and self._decided.get(s) != now]

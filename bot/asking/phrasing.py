@@ -37,8 +37,8 @@ async def phrased(
             prompt=prompt(
                 "ask",
                 question=enveloped("question", [question]),
-                answer="\n".join([plain.title, *plain.body(), *plain.detail][:_LINES]),
-                evidence="\n".join(evidence[:_LINES]) or "none",
+                answer=enveloped("answer", [plain.title, *plain.body(), *plain.detail][:_LINES]),
+                evidence=enveloped("evidence", evidence[:_LINES]),
             ),
             schema=AskAnswer,
             within=WITHIN,

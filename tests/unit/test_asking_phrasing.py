@@ -40,7 +40,7 @@ async def test_a_model_is_given_the_question_as_data_the_answer_and_the_evidence
     assert isinstance(found, Said)
     assert (asked.purpose, asked.about, asked.model, asked.search) == ("ask", "ask ann", "small", None)
     assert all(line in asked.prompt.user for line in (*LINES, *EVIDENCE))
-    assert asked.prompt.user.count("</data>") == 1
+    assert asked.prompt.user.count("</data>") == 3
     assert "halt the desk" not in asked.prompt.system
 
 

@@ -387,3 +387,17 @@ async def test_what_the_judges_confidence_has_been_worth_stands_in_the_record_an
     assert isinstance(plain, Approved)
     assert decision.gate.plan.margin < plain.plan.margin
     assert decisions(stated)[0].calibrated is None
+
+
+async def test_rounds_that_come_while_models_think_are_made_up_by_one_and_never_by_a_burst() -> None:
+    bench = await a_desk(instant=False)
+    bench.script.hang = asyncio.Event()
+    for _ in range(9):
+        await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+        await until(lambda: len(bench.script.asked) == 2)
+    bench.clock.set(bench.clock.now() + timedelta(milliseconds=1))
+    bench.script.hang.set()
+    await bench.desk.settle()
+    assert len(bench.script.asked) <= 4, "the one that was under way, and one more"
+    await bench.decide(BTC)
+    assert bench.desk.thinking._rounds == set()

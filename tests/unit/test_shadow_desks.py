@@ -5,8 +5,10 @@ import itertools
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -25,6 +27,7 @@ from trading.clock import SystemClock
 from trading.errors import BadPlaybook, Misuse
 from trading.events import ShadowDeskChanged
 from trading.market.feed import Step
+from trading.market.snapshot import Snapshot
 from trading.messages import AddShadow, AmendPhase, RemoveShadow, UsePlaybook
 from trading.model import Trade
 from trading.status import Difference
@@ -83,14 +86,14 @@ def data(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def a_process(data: Path, playbook: str = "quick") -> AsyncIterator[Gavel]:
-    """The whole process as the command line builds it, at full speed, in the simulated market."""
+async def a_process(data: Path, playbook: str = "quick", *, speed: float | None = None) -> AsyncIterator[Gavel]:
+    """The whole process as the command line builds it, in the simulated market; by default at full speed."""
     library = Library(data)
     last = await last_run(data)
     running = library.load(last.playbook if last else playbook)
     market = markets.simulated(6, running, also=bases_of(last, library))
     settings = Settings(_env_file=None, data_dir=data)  # type: ignore[call-arg]
-    wanted = Wanted(market=market, playbook=running, library=library, data_dir=data, speed=None, quiet=True)
+    wanted = Wanted(market=market, playbook=running, library=library, data_dir=data, speed=speed, quiet=True)
     async with assembled(settings, wanted) as process:
         yield process
 
@@ -142,6 +145,35 @@ async def test_a_shadow_of_the_same_playbook_does_what_the_live_desk_does(data: 
         assert (view.different, view.differences) == (0, ())
         assert view.same > 10
         assert view.equity == process.desk.status().equity
+
+
+class Silent:
+    """A voice that never answers."""
+
+    name = "technical"
+    instant = False
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def opine(self, snapshot: Snapshot) -> NoReturn:
+        self.asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError("nobody has set it")
+
+
+async def test_a_model_that_a_shadow_asks_holds_nothing_up_where_time_goes_on_by_itself(data: Path) -> None:
+    async with a_process(data, speed=1e6) as process:
+        await add(process, "patient")
+        shadow, voice = process.shadows.running["patient"].desk, Silent()
+        panel = replace(shadow.panel, personas=dict.fromkeys(shadow.panel.personas, voice))
+        shadow.running.panel = panel
+        shadow.cycle.use(shadow.playbook, panel)
+        async with asyncio.timeout(60):
+            await play(process, minute(process, 30))
+        assert voice.asked, "it was asked, and has not answered"
+        assert await trades(process) or process.desk.book.positions, "the live desk has gone on"
+        await shadow.thinking.stop()
 
 
 async def test_a_shadow_begins_with_the_live_desks_equity_of_that_moment(data: Path) -> None:
