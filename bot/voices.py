@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.settings import Settings
+from trading.asking import A, NoAnswer, Question
 from trading.bench import Bench
 from trading.chain import ChainView
 from trading.desk import Desk
@@ -31,9 +32,10 @@ from trading.personas.panel import Persona
 from trading.personas.sentiment import Sentiment
 from trading.personas.whale import Whale
 from trading.playbook import Playbook, Seat
-from trading.ports import ChainCache, Clock, Ledger, OnChain
+from trading.ports import ChainCache, Clock, LanguageModel, Ledger, OnChain
 from trading.spending import BudgetView, Caps
 from trading.status import Armed, Capability
+from trading.voice import Lack
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,16 @@ def asked_by(playbook: Playbook, models: Models) -> dict[str, tuple[str, ...]]:
     if playbook.validation:
         asked[playbook.validation.model].append("validator")
     return {model: tuple(serves) for model, serves in asked.items()}
+
+
+class Mute:
+    """Models that are not to be asked."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def ask(self, question: Question[A]) -> NoAnswer:  # noqa: ARG002
+        return NoAnswer(lack=Lack.OFF, reason=self._why)
 
 
 class Voices:
@@ -197,7 +209,8 @@ class Voices:
         """None: the playbook asks no model about its verdicts."""
         if not playbook.judge.model and playbook.validation is None:
             return None
-        return Bench(playbook.judge, playbook.validation, self.model)
+        model: LanguageModel = Mute(self._silent) if self._silent else self.model
+        return Bench(playbook.judge, playbook.validation, model)
 
     def _kept(self, name: str, seat: Seat, build: Callable[[], T]) -> T:
         key = name, seat.model_dump_json()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +14,13 @@ from bot.__main__ import REAL_SPEED, SIM_SPEED, Wanted, _speed
 from bot.arming import armed
 from bot.settings import Settings
 from bot.voices import BY_FILE, NOT_REAL, SWITCHED_OFF, Voices, asked_by
+from tests.briefings import a_snapshot
 from tests.builders import NOW, a_playbook
 from tests.fakes.gemini_api import KEY, GeminiApi
 from tests.fakes.ledger import MemoryLedger
+from tests.surface_examples import a_decision
 from trading.clock import ManualClock
+from trading.decision import Abstention, Action
 from trading.errors import BadModels
 from trading.events import VoiceLost
 from trading.llm.catalogue import Models
@@ -106,6 +110,20 @@ async def test_a_playbook_that_asks_a_model_about_its_verdicts_has_a_bench() -> 
     async with some_voices(**KEYS) as voices:
         assert armed(judged, {}, voices).bench is not None
         assert not armed(judged, {}, voices).instant
+
+
+async def test_nor_is_a_model_asked_about_a_verdict_on_a_market_that_is_not_real() -> None:
+    judged = load("desk").amended({"judge.model": "gemini-3.5-flash-lite"})
+    async with GeminiApi() as gemini:
+        keys = {"GEMINI_API_KEY": KEY, "GEMINI_BASE_URL": gemini.url}
+        async with some_voices(real=False, **keys) as voices:
+            bench = armed(judged, {}, voices).bench
+            assert bench is not None
+            verdict = replace(a_decision().verdict, action=Action.LONG)
+            (said,) = await bench.rule(a_snapshot(), verdict, (), weights={})
+        assert isinstance(said, Abstention)
+        assert said.reason == NOT_REAL
+        assert gemini.requests == []
 
 
 def test_where_models_are_asked_a_market_second_takes_a_second_unless_somebody_says_otherwise() -> None:
