@@ -3,7 +3,9 @@
 GavelError
 |-- Transient            retry later, nothing happened
 |   |-- VenueDown        the venue could not be reached, and the request did not leave
-|   `-- RateLimited      the venue asked for a pause (`retry_after` seconds)
+|   |-- RateLimited      the venue asked for a pause (`retry_after` seconds)
+|   |-- ClockOff         the venue refused a request for its time (venues/exchange/classify.py)
+|   `-- Garbled          an answer of an undocumented shape (venues/exchange/parsing.py)
 |-- NoEvidence           abstain: this input is missing or stale
 |-- UnknownOutcome       reconcile: the request may or may not have been carried out
 |-- OrderRejected        the venue said no; nothing happened and nothing will
@@ -17,6 +19,7 @@ GavelError
     |-- BadRecord        what the database holds
     |-- BadWallets       a file of labelled wallets
     |-- BadWhaleModel    a classifier's file, or what it is trained from
+    |-- ForeignHost      a request was about to go to a host that is not the exchange's (venues/exchange/hosts.py)
     `-- IllegalTransition  a state was asked to go where its table has no way
 """
 
