@@ -16,11 +16,12 @@ from bot.player import Pace, Player
 from tests.builders import BTC, ETH, NOW, a_plain_playbook, an_instrument, an_opinion
 from trading.clock import ManualClock
 from trading.decision import Abstention, Decision, Opinion, Stance
-from trading.desk import Desk
+from trading.desk import PAPER, Desk
 from trading.errors import BadRecord, JournalUnwritable
 from trading.events import DataEnded, DataGap, DecisionMade, Event, FundingPaid, OrderFilled, ShadowClosed
 from trading.experts import Trial
-from trading.market.feed import Chapter, Feed
+from trading.market.feed import Feed
+from trading.market.moments import Chapter
 from trading.market.series import FundingSeries, Series, to_ms
 from trading.market.snapshot import Snapshot
 from trading.market.view import View
@@ -307,6 +308,7 @@ class Bench:
         rules: PaperRules,
         start: Decimal,
         instant: bool,
+        mode: str = PAPER,
     ) -> None:
         self.feed = feed
         self.journal: Any = journal
@@ -317,6 +319,7 @@ class Bench:
         self.library: dict[str, Playbook] = {}  # playbooks by name, before the shipped ones
         self._due = due
         self._instant = instant
+        self._mode = mode
         self._steps = self.feed.steps()
         self._first = next(self._steps)
         self.clock = ManualClock(self._first.at)
@@ -343,6 +346,7 @@ class Bench:
             arm=self._arm,
             load=self._load,
             tags={"market": "a test"},
+            mode=self._mode,
         )
         self.view.use(self.desk.playbook)
         self.desk.followers.append(self.view.use)
@@ -430,6 +434,7 @@ async def a_desk(
     rules: PaperRules | None = None,
     start: str = "10000",
     instant: bool = True,
+    mode: str = PAPER,
     **instrument: Any,
 ) -> Bench:
     """A started desk that stands at the close of the first bar. By default 120 seconds of BTC at 60000."""
@@ -441,6 +446,7 @@ async def a_desk(
         rules=rules or PaperRules(impact=D(0), participation=D(1)),
         start=D(start),
         instant=instant,
+        mode=mode,
     )
     await bench.begin()
     return bench

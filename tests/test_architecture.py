@@ -41,6 +41,8 @@ JOURNEY = [
     "periods",
     "settings",
     "ports",
+    "ailog_words",
+    "ailog",
     "market.series",
     "market.ta",
     "market.features",
@@ -50,6 +52,7 @@ JOURNEY = [
     "market.regime",
     "market.outlook",
     "market.correlation",
+    "market.moments",
     "market.feed",
     "market.view",
     "personas.panel",
@@ -100,6 +103,7 @@ JOURNEY = [
     "viewing",
     "thinking",
     "by_hand",
+    "real_money",
     "control",
     "desk",
 ]
@@ -122,8 +126,11 @@ ADAPTERS_MAY = {
     "events",
     "ports",
     "market.series",
+    "market.moments",
 }
 PURE = [
+    "ailog_words",
+    "ailog",
     "voice",
     "asking",
     "strict",

@@ -11,7 +11,20 @@ from typing import Any
 from trading.errors import JournalUnwritable, NoEvidence
 from trading.events import Event, ShadowClosed
 from trading.lessons import QUIET, TEACHING, learned
-from trading.model import ZERO, ClientId, DecisionId, Direction, Leg, Order, Position, PositionId, Quote, Symbol, Trade
+from trading.model import (
+    ZERO,
+    ClientId,
+    DecisionId,
+    Direction,
+    Leg,
+    Order,
+    Position,
+    PositionId,
+    Protection,
+    Quote,
+    Symbol,
+    Trade,
+)
 from trading.playbook import Playbook
 from trading.ports import RECENT, Clock, Journal, Remembered, State
 from trading.state import DeskState
@@ -150,6 +163,16 @@ class Book:
                     self.trades = (*self.trades, state)[-RECENT:]
 
     # --- look ---------------------------------------------------------------------------------------------------
+
+    def order(self, client_id: ClientId) -> Order | None:
+        return self.orders.get(client_id)
+
+    def protection_on(self, symbol: Symbol) -> Protection | None:
+        """Of the position on an instrument, or of the entry that is on its way there."""
+        position = self.on(symbol)
+        if position is not None:
+            return position.protection
+        return next((o.protection for o in self.orders_on(symbol) if o.protection is not None), None)
 
     def on(self, symbol: Symbol) -> Position | None:
         """The open position on an instrument (one-way mode: there is at most one)."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from trading import ledger
 from trading.book import Book
-from trading.errors import Transient, UnknownOutcome
+from trading.errors import OrderRejected, Transient, UnknownOutcome
 from trading.events import Event, FundingPaid, OrderFilled, PositionOpened, TradeClosed
 from trading.exits import MOVED
 from trading.guarding import Guarding, at_its_level
@@ -41,6 +41,8 @@ from trading.steps import stop_moved
 log = logging.getLogger(__name__)
 
 ANSWER_WITHIN = timedelta(seconds=5)  # a market order that has not ended by then is looked up
+PAID_WITHIN = timedelta(seconds=60)  # so long the last fill of a position waits for funding that cannot be read
+SEND_WITHIN = timedelta(seconds=60)  # an intent of this process that has not left by then is looked up
 LOOK_FOR = timedelta(seconds=30)  # how long an order of unknown outcome is looked for before it counts as never sent
 
 _UNSENT = (OrderStatus.UNKNOWN, OrderStatus.INTENDED)
@@ -54,6 +56,7 @@ class Execution:
         self.venue = venue
         self.book = book
         self._closed = closed  # told when an instrument is flat and swept
+        self._inherited = frozenset(book.orders)  # what the last process had not finished
         self._sending = Sending(venue=venue, book=book)
         self._leaving = Leaving(book=book, sending=self._sending)
         self._guarding = Guarding(venue=venue, book=book, leaving=self._leaving)
@@ -84,7 +87,7 @@ class Execution:
 
     async def on_fill(self, fill: Fill) -> None:
         """Apply a fill once, however often it is told."""
-        if fill.id in self.book.fills:
+        if fill.id in self.book.fills or not await self._paid_up(fill):
             return
         self.book.fills.add(fill.id)
         try:
@@ -92,6 +95,22 @@ class Execution:
         except Exception:
             self.book.fills.discard(fill.id)  # it was not: the venue's cursor must not move behind it
             raise
+
+    async def _paid_up(self, fill: Fill) -> bool:
+        """Whether the funding before a fill that ends a position is booked: a trade that is closed takes no more of it.
+        False: it could not be read, and for as long as `PAID_WITHIN` the fill waits to be told again."""
+        position = self.book.on(fill.symbol)
+        if position is None or fill.side is not position.direction.exit or fill.quantity < position.quantity:
+            return True
+        try:
+            payments = await self.venue.funding(self.book.state.last_funding)
+        except (Transient, UnknownOutcome, OrderRejected) as error:
+            log.warning("funding before fill %s: %s", fill.id, error)
+            return self._now - fill.at >= PAID_WITHIN
+        for payment in payments:
+            if payment.symbol == fill.symbol and payment.at <= fill.at:
+                await self.on_funding(payment)
+        return True
 
     async def _apply(self, fill: Fill) -> None:
         order = self.book.orders.get(fill.client_id)
@@ -112,7 +131,7 @@ class Execution:
         else:
             position = ledger.increased(position, fill)
         await self.book.commit(events, [filled, position], exit=True)
-        await self._guarding.confirm(position)
+        await self._guarding.confirm(position, first=True)
 
     def _playbook_of(self, entry: Order) -> str:
         """The one that decided on it: another may have come to run while it was on its way."""
@@ -158,11 +177,14 @@ class Execution:
         await self.book.commit([*events, done], [*orders, trade], exit=True)
 
     async def _foreign(self, fill: Fill) -> None:
-        """A fill of no order of ours: a liquidation closes our position; anything else is for reconciliation."""
+        """A fill of no order of ours. What reduces our position has reduced it: a liquidation, or somebody who closed
+        it at the venue. Anything else is for reconciliation."""
         position = self.book.on(fill.symbol)
-        if not fill.liquidation or position is None:
+        if position is None or fill.side is not position.direction.exit or fill.quantity > position.quantity:
             log.warning("fill %s on %s belongs to no order of this desk", fill.id, fill.symbol)
             return
+        liquidated = f"the margin at {position.leverage}x was used up at {fill.price}"
+        note = liquidated if fill.liquidation else f"closed at the venue at {fill.price}, not by this desk"
         order = Order(
             client_id=fill.client_id,
             decision_id=DecisionId(position.id),
@@ -174,10 +196,12 @@ class Execution:
             created_at=fill.at,
             reduce_only=True,
             leverage=position.leverage,
-            note="liquidated by the venue",
+            note="liquidated by the venue" if fill.liquidation else "closed at the venue by somebody else",
         )
-        note = f"the margin at {position.leverage}x was used up at {fill.price}"
-        await self._reduce(position, fill, order, reason=ExitReason.LIQUIDATION, note=note)
+        reason = ExitReason.LIQUIDATION if fill.liquidation else ExitReason.VENUE
+        # Of a position that somebody has reduced the rest stays open, under its own guards.
+        whole = fill.liquidation or fill.quantity == position.quantity
+        await self._reduce(position, fill, order, reason=reason if whole else None, note=note)
 
     async def on_report(self, report: OrderReport) -> None:
         """An order's state as the venue tells it. Fills are told apart from it; here only ends matter."""
@@ -185,11 +209,16 @@ class Execution:
         if order is not None and report.order.filled > order.filled:  # its end has overtaken its fills
             await self.catch_up(order.symbol)
             order = self._ended_by(report)
-        if order is None:
+        if order is None or self._records_are_late(order, report):
             return
         await self._sending.end(order, report.order.status, report.order.note or report.order.status.value)
         if order.leg in _GUARDS:
             await self.doubt(PositionId(order.decision_id))
+
+    def _records_are_late(self, order: Order, report: OrderReport) -> bool:
+        """Whether fills that the report counts are still to be told: an order that is ended takes none any more."""
+        young = self._now - (order.changed_at or order.created_at) < self.venue.lag
+        return young and report.order.filled > order.filled
 
     def _ended_by(self, report: OrderReport) -> Order | None:
         """Our order, when the report ends it otherwise than by filling it."""
@@ -201,8 +230,10 @@ class Execution:
     async def on_funding(self, payment: FundingPayment) -> None:
         if payment.id in self.book.funding:
             return
-        self.book.funding.add(payment.id)
         position = self.book.on(payment.symbol)
+        if position is None and any(o.leg is Leg.ENTRY for o in self.book.orders_on(payment.symbol)):
+            return  # on what an entry has filled, of which we have not heard: it is read again
+        self.book.funding.add(payment.id)
         if position is None:
             log.warning("funding %s on %s belongs to no open position", payment.id, payment.symbol)
             return
@@ -215,7 +246,7 @@ class Execution:
             if order.leg is Leg.ENTRY and order.status is not OrderStatus.INTENDED:
                 try:
                     await self.venue.cancel(symbol, order.client_id)
-                except (Transient, UnknownOutcome) as error:
+                except (Transient, UnknownOutcome, OrderRejected) as error:
                     log.warning("entry %s is not taken back: %s", order.client_id, error)
 
     # --- what needs a second look -------------------------------------------------------------------------------
@@ -252,9 +283,11 @@ class Execution:
 
     def _unanswered(self, order: Order) -> bool:
         """Sent, or about to be, and its end is not known although it should be."""
-        if order.leg in _GUARDS:
-            return False
         waited = self._now - (order.changed_at or order.created_at)
+        if order.leg in _GUARDS:  # one that fired, and found no more to trade with
+            return order.status is OrderStatus.PARTLY_FILLED and waited >= ANSWER_WITHIN
+        if order.status is OrderStatus.INTENDED and order.client_id not in self._inherited:
+            return waited >= SEND_WITHIN  # it waits in its lane for its turn
         return order.status in _UNSENT or (order.kind is OrderKind.MARKET and waited >= ANSWER_WITHIN)
 
     def _venue_is_closing(self, position: Position) -> bool:
@@ -266,7 +299,7 @@ class Execution:
         """An order whose fate is not known: ask for it by client id; never send it again."""
         try:
             report = await self.venue.order(order.symbol, order.client_id)
-        except (Transient, UnknownOutcome) as error:
+        except (Transient, UnknownOutcome, OrderRejected) as error:
             log.warning("look-up of %s: %s", order.client_id, error)
             return
         if report is not None:
@@ -274,9 +307,13 @@ class Execution:
                 await self._sending.taken(order, report)
             await self.catch_up(order.symbol)
             await self.on_report(report)
+            if order.leg in _GUARDS and report.order.status.final and self.book.order(order.client_id) == order:
+                await self._sending.end(order, OrderStatus.EXPIRED, "the venue has filled no more of it")
             return
         waited = self._now - (order.changed_at or order.created_at)
-        if order.status is OrderStatus.INTENDED or (order.status is OrderStatus.UNKNOWN and waited >= LOOK_FOR):
+        patience = max(LOOK_FOR, self.venue.arrives_within)
+        never_left = order.status is OrderStatus.INTENDED and waited >= self.venue.arrives_within
+        if never_left or (order.status is OrderStatus.UNKNOWN and waited >= patience):
             await self._sending.end(order, OrderStatus.ABANDONED, "never reached the venue")
         elif order.status not in _UNSENT:
             await self._sending.end(order, OrderStatus.EXPIRED, "the venue no longer knows it")
@@ -284,9 +321,9 @@ class Execution:
     async def catch_up(self, symbol: Symbol) -> bool:
         """Apply what was told to nobody on one instrument; only its lane may do that. False: it could not be read."""
         try:
-            fills = await self.venue.fills(self.book.state.last_fill)
+            fills = await self.venue.fills(self.book.state.last_fill, symbol)
             payments = await self.venue.funding(self.book.state.last_funding)
-        except (Transient, UnknownOutcome) as error:
+        except (Transient, UnknownOutcome, OrderRejected) as error:
             log.warning("fills on %s: %s", symbol, error)
             return False
         for update in self.unheard(fills, payments):

@@ -21,9 +21,12 @@ from trading.steps import stop_moved
 
 log = logging.getLogger(__name__)
 
-CONFIRM_WITHIN = timedelta(seconds=10)  # protection must have been read back by then
+CONFIRM_WITHIN = timedelta(seconds=10)  # protection must have been read back by then, or the position is closed
+LAST_LOOK = CONFIRM_WITHIN - timedelta(seconds=1)  # the one after it would come too late
+LAST_TRY = CONFIRM_WITHIN - timedelta(seconds=3)  # to place what is missing: one that hangs takes two
 
 GONE = "gone"  # the code with which a venue refuses to move an order that does not work there
+TRIGGERS = "triggers"  # the code with which it refuses a guard that would fire at once
 
 
 class Guarding:
@@ -34,12 +37,14 @@ class Guarding:
 
     # --- seen, or missed ----------------------------------------------------------------------------------------
 
-    async def confirm(self, position: Position) -> None:
-        """Read stop and target back from the venue; close the position when they were not seen in time.
+    async def confirm(self, position: Position, *, first: bool = False) -> None:
+        """Read stop and target back from the venue; close the position when they were not seen in time. `first`: it was
+        not looked at before, and what is missing may be placed however late it is.
 
         A venue that cannot be read confirms nothing: after the same time that fails closed too, and says which it was.
         """
         wanted = guard_levels(position)
+        waited = self._now - (position.guard_since or position.opened_at)
         seen = await self._working(position)
         read = [(seen.get(i), levels) for i, levels in wanted] if seen is not None else []
         found = [order for order, levels in read if order is not None and guards(position, order, levels)]
@@ -48,12 +53,33 @@ class Guarding:
             confirmed = replace(position, guard=Guard.CONFIRMED, guard_since=self._now)
             told = ProtectionConfirmed(at=self._now, position=confirmed)
             await self.book.commit([told], [confirmed, *adopted], exit=True)
-        elif self._now - (position.guard_since or position.opened_at) >= CONFIRM_WITHIN:
-            failed = replace(position, guard=Guard.FAILED, guard_since=self._now)
-            await self.book.commit([ProtectionFailed(at=self._now, position=failed)], [failed], exit=True)
+        elif not first and waited > LAST_LOOK:
             what = "could not be read" if seen is None else "were not seen"
-            note = f"stop and target {what} within {CONFIRM_WITHIN.seconds} s"
-            await self._leaving.close(failed, ExitReason.UNPROTECTED, note)
+            await self._give_up(position, f"stop and target {what} within {CONFIRM_WITHIN.seconds} s")
+        elif seen is not None and (first or waited <= LAST_TRY):
+            await self._restore(position)
+
+    async def _restore(self, position: Position) -> None:
+        """Have the venue place what it has never shown. A guard that was there and has gone is not replaced: who took
+        it away is not known, and the position is closed when its time is over."""
+        if any(self._never_stood(client_id) for client_id, _ in guard_levels(position)):
+            try:
+                await self.venue.protect(position)
+            except OrderRejected as error:
+                log.warning("stop and target of %s are refused: %s", position.id, error)
+                if error.code == TRIGGERS:
+                    await self._give_up(position, "the price has passed the stop or the target")
+            except (Transient, UnknownOutcome) as error:
+                log.warning("stop and target of %s are not placed yet: %s", position.id, error)
+
+    def _never_stood(self, client_id: ClientId) -> bool:
+        order = self.book.orders.get(client_id)
+        return order is not None and order.status is OrderStatus.INTENDED
+
+    async def _give_up(self, position: Position, note: str) -> None:
+        failed = replace(position, guard=Guard.FAILED, guard_since=self._now)
+        await self.book.commit([ProtectionFailed(at=self._now, position=failed)], [failed], exit=True)
+        await self._leaving.close(failed, ExitReason.UNPROTECTED, note)
 
     async def doubt(self, position: PositionId) -> None:
         """A guard that was there is gone: it has to be seen again within the time a new one has."""
@@ -132,7 +158,7 @@ class Guarding:
                 continue
             try:
                 await self.venue.cancel(symbol, order.client_id)
-            except (Transient, UnknownOutcome) as error:
+            except (Transient, UnknownOutcome, OrderRejected) as error:
                 log.warning("leftover %s not cancelled yet: %s", order.client_id, error)
                 continue
             gone.append(order.to(_gone(order), at=self._now, note="left over after the close"))
@@ -142,8 +168,8 @@ class Guarding:
     async def _working(self, position: Position) -> dict[ClientId, Order] | None:
         """What works at the venue. None: it could not be read."""
         try:
-            return {r.order.client_id: r.order for r in await self.venue.open_orders()}
-        except (Transient, UnknownOutcome) as error:
+            return {r.order.client_id: r.order for r in await self.venue.open_orders(position.symbol)}
+        except (Transient, UnknownOutcome, OrderRejected) as error:
             log.warning("protection of %s could not be read: %s", position.id, error)
             return None
 

@@ -22,6 +22,7 @@ class Lanes:
         self._queues: dict[Symbol, asyncio.PriorityQueue[tuple[int, int, Job]]] = {}
         self._workers: list[asyncio.Task[None]] = []
         self._numbers = itertools.count()
+        self._newest: dict[tuple[Symbol, str], Job] = {}  # of what was posted under a name, and has not begun
         self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -39,6 +40,14 @@ class Lanes:
         self._unfinished += 1
         self._idle.clear()
         self._queues[symbol].put_nowait((0 if urgent else 1, next(self._numbers), job))
+
+    def post_newest(self, symbol: Symbol, name: str, job: Job) -> None:
+        """Queue an urgent job; where one of this name waits already, the new one takes its place: a lane that is held
+        up by a venue looks at the last quote, and not at each that came meanwhile."""
+        waits = (symbol, name) in self._newest
+        self._newest[symbol, name] = job
+        if not waits:
+            self.post(symbol, lambda: self._newest.pop((symbol, name))())
 
     async def run(self, symbol: Symbol, job: Job) -> None:
         """Queue an urgent job and wait until it is done, or has failed. Never from inside the same lane: it would wait

@@ -1,7 +1,7 @@
 """Every port of the desk on one page. What stands behind each is wired in bot/bootstrap.py and nowhere else."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -53,8 +53,14 @@ class Venue(Protocol):
     """An exchange account. Every call may raise Transient (nothing happened) or UnknownOutcome (look it up)."""
 
     name: str
+    lag: timedelta  # how late a fill may come to be seen in a read
+    arrives_within: timedelta  # how long after it left a request may still be carried out
 
     async def instruments(self) -> dict[Symbol, Instrument]: ...
+
+    async def beginning(self) -> str:
+        """The id behind which everything is news to a desk that begins now."""
+        ...
 
     async def submit(self, order: Order, protection: Protection | None = None) -> OrderReport:
         """Send an order, with its protection attached when given. Raises OrderRejected, Transient, UnknownOutcome.
@@ -71,6 +77,13 @@ class Venue(Protocol):
         """
         ...
 
+    async def protect(self, position: Position) -> None:
+        """Place what is missing of a position's stop and target; what stands is left as it is.
+
+        Raises OrderRejected (code "triggers" where one would fire at once), Transient, UnknownOutcome.
+        """
+        ...
+
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
         """Ask for cancellation; an order that is already gone is no error."""
         ...
@@ -79,16 +92,16 @@ class Venue(Protocol):
         """Look one order up; None means the venue certainly does not know it."""
         ...
 
-    async def open_orders(self) -> tuple[OrderReport, ...]:
-        """All working orders, protection included."""
+    async def open_orders(self, symbol: Symbol | None = None) -> tuple[OrderReport, ...]:
+        """All working orders, protection included. `symbol`: of one instrument, and read before everything else."""
         ...
 
     async def positions(self) -> tuple[Holding, ...]: ...
 
     async def balance(self) -> Balance: ...
 
-    async def fills(self, after: str) -> tuple[Fill, ...]:
-        """Fills with an id after this one, oldest first; "" means all."""
+    async def fills(self, after: str, symbol: Symbol | None = None) -> tuple[Fill, ...]:
+        """Fills with an id after this one, oldest first; "" means all. `symbol`: of one instrument, others may come."""
         ...
 
     async def funding(self, after: str) -> tuple[FundingPayment, ...]: ...

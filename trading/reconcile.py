@@ -6,12 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.book import Book
-from trading.errors import Transient, UnknownOutcome
+from trading.errors import OrderRejected, Transient, UnknownOutcome
 from trading.events import BooksAgreed, BooksDisagreed, Event, VenueBack, VenueLost
 from trading.execution import Execution
 from trading.lanes import Job
 from trading.messages import OrderReport
-from trading.model import Balance, Fill, FundingPayment, Guard, Holding, Position, Symbol
+from trading.model import Balance, Fill, FundingPayment, Guard, Holding, Position, Symbol, Wallets
 from trading.ports import Venue
 from trading.tripwires import Check
 
@@ -36,6 +36,8 @@ class Reconciler:
         self.differences: dict[Symbol, str] = {}  # seen now; entries are frozen
         self.told: dict[Symbol, str] = {}  # seen twice in a row, and said
         self.balance: Balance | None = None
+        self.wallets: Wallets | None = None  # at the last look; None: the venue was not read
+        self._off_before: Decimal | None = None  # their difference at the look before
         self.looked_at: datetime | None = None
 
     @property
@@ -53,6 +55,29 @@ class Reconciler:
             return None
         return Check(ok=not self.told, at=self.looked_at)
 
+    @property
+    def unacceptable(self) -> str:
+        """Why the venue's wallet cannot be taken as the desk's now; "" where it alone differs, and lastingly."""
+        if self.lost_at is not None or self.wallets is None:
+            return "The venue cannot be read: what is in its wallet is not known."
+        positions = sorted((symbol, why) for symbol, why in self.differences.items() if symbol != ACCOUNT)
+        if positions:
+            return f"Positions differ, and come first: {'; '.join(f'{symbol}: {why}' for symbol, why in positions)}."
+        if ACCOUNT not in self.differences:
+            return "Nothing differs: the venue's wallet is the desk's."
+        if self._off_before is None or abs(self.wallets.difference - self._off_before) > CENT:
+            return "The difference was seen once only, and may pass: ask again after the next look, in 30 s."
+        return ""
+
+    def accepted(self) -> tuple[Event, ...]:
+        """The venue's wallet is the desk's from now on. What that is to be told with."""
+        self.differences.pop(ACCOUNT, None)
+        self._off_before = None
+        if self.wallets is not None:
+            self.wallets = Wallets(venue=self.wallets.venue, desk=self.wallets.venue, at=self.wallets.at)
+        told = self.told.pop(ACCOUNT, None) is not None
+        return (BooksAgreed(at=self._now, symbol=ACCOUNT),) if told else ()
+
     async def run(self) -> None:
         """Catch up with what was missed, then compare. A difference is said when it is still there at the next look."""
         try:
@@ -61,7 +86,7 @@ class Reconciler:
             for update in self.execution.unheard(fills, payments):
                 await self._in_lane(update.symbol, lambda u=update: self.execution.on_update(u))  # type: ignore[misc]
             holdings = await self._read()
-        except (Transient, UnknownOutcome) as error:
+        except (Transient, UnknownOutcome, OrderRejected) as error:
             await self._lose(str(error))
             return
         events: list[Event] = []
@@ -85,6 +110,9 @@ class Reconciler:
         """
         if self.execution.unheard(fills, payments):
             fills, payments = (), ()  # one of them could not be applied: it must not be passed over
+        settled = self._now - self.venue.lag  # behind the cursor nothing may turn up any more
+        fills = [f for f in fills if f.at <= settled]
+        payments = [p for p in payments if p.at <= settled]
         if not events and len(fills) + len(payments) < GATHER:
             return
         cursors = {"last_fill": fills[-1].id} if fills else {}
@@ -125,23 +153,34 @@ class Reconciler:
             await self.venue.cancel(order.symbol, order.client_id)
 
     async def _lose(self, why: str) -> None:
+        self.wallets = self._off_before = None
         if self.lost_at is None:
             self.lost_at = self._now
             await self.book.commit([VenueLost(at=self._now, detail=why)], exit=True)
 
     def _compare(self, holdings: tuple[Holding, ...]) -> dict[Symbol, str]:
-        theirs = {h.symbol: h for h in holdings}
+        theirs: dict[Symbol, list[Holding]] = {}
+        for holding in holdings:
+            theirs.setdefault(holding.symbol, []).append(holding)
         ours = {p.symbol: p for p in self.book.positions.values()}
         seen: dict[Symbol, str] = {}
         for symbol in theirs.keys() | ours.keys():
-            venue = f"{h.direction.value} {h.quantity:f}" if (h := theirs.get(symbol)) else "nothing"
+            held = theirs.get(symbol, [])  # more than one: long and short at once, which no desk of ours opens
+            venue = " and ".join(f"{h.direction.value} {h.quantity:f}" for h in held) or "nothing"
             desk = f"{p.direction.value} {p.quantity:f}" if (p := ours.get(symbol)) else "nothing"
-            same = h and p and (h.direction, h.quantity) == (p.direction, p.quantity)
+            same = p and [(h.direction, h.quantity) for h in held] == [(p.direction, p.quantity)]
             if not same:
                 seen[symbol] = f"the venue holds {venue}, the desk {desk}"
-        if not seen and self.balance is not None and abs(self.balance.wallet - self.book.booked) > CENT:
-            seen[ACCOUNT] = f"the venue's wallet is {self.balance.wallet:f}, the desk's {self.book.booked:f}"
+        wallets = self._weighed()
+        if not seen and wallets is not None and abs(wallets.difference) > CENT:
+            seen[ACCOUNT] = f"the venue's wallet is {wallets.venue:f}, the desk's {wallets.desk:f}"
         return seen
+
+    def _weighed(self) -> Wallets | None:
+        self._off_before = self.wallets.difference if self.wallets else None
+        if self.balance is not None:
+            self.wallets = Wallets(venue=self.balance.wallet, desk=self.book.booked, at=self._now)
+        return self.wallets
 
     @property
     def _now(self) -> datetime:

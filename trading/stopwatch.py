@@ -14,6 +14,7 @@ from trading.model import (
     Holding,
     Instrument,
     Order,
+    Position,
     Protection,
     Symbol,
 )
@@ -28,6 +29,8 @@ class TimedVenue:
 
     def __init__(self, venue: Venue, *, clock: Clock, note: Callable[[Decimal], None]) -> None:
         self.name = venue.name
+        self.lag = venue.lag
+        self.arrives_within = venue.arrives_within
         self._venue = venue
         self._clock = clock
         self._note = note
@@ -35,11 +38,17 @@ class TimedVenue:
     async def instruments(self) -> dict[Symbol, Instrument]:
         return await self._timed(self._venue.instruments())
 
+    async def beginning(self) -> str:
+        return await self._timed(self._venue.beginning())
+
     async def submit(self, order: Order, protection: Protection | None = None) -> OrderReport:
         return await self._timed(self._venue.submit(order, protection))
 
     async def amend(self, symbol: Symbol, client_id: ClientId, *, trigger: Decimal) -> OrderReport:
         return await self._timed(self._venue.amend(symbol, client_id, trigger=trigger))
+
+    async def protect(self, position: Position) -> None:
+        await self._timed(self._venue.protect(position))
 
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
         await self._timed(self._venue.cancel(symbol, client_id))
@@ -47,8 +56,8 @@ class TimedVenue:
     async def order(self, symbol: Symbol, client_id: ClientId) -> OrderReport | None:
         return await self._timed(self._venue.order(symbol, client_id))
 
-    async def open_orders(self) -> tuple[OrderReport, ...]:
-        return await self._timed(self._venue.open_orders())
+    async def open_orders(self, symbol: Symbol | None = None) -> tuple[OrderReport, ...]:
+        return await self._timed(self._venue.open_orders(symbol))
 
     async def positions(self) -> tuple[Holding, ...]:
         return await self._timed(self._venue.positions())
@@ -56,8 +65,8 @@ class TimedVenue:
     async def balance(self) -> Balance:
         return await self._timed(self._venue.balance())
 
-    async def fills(self, after: str) -> tuple[Fill, ...]:
-        return await self._timed(self._venue.fills(after))
+    async def fills(self, after: str, symbol: Symbol | None = None) -> tuple[Fill, ...]:
+        return await self._timed(self._venue.fills(after, symbol))
 
     async def funding(self, after: str) -> tuple[FundingPayment, ...]:
         return await self._timed(self._venue.funding(after))

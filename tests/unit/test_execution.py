@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,6 +266,7 @@ async def test_an_intent_that_was_given_up_is_not_sent_afterwards() -> None:
     bench.script.long()
     await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
     await until(lambda: bool(bench.desk.book.orders))
+    bench.clock.advance(timedelta(seconds=60))
     bench.desk.on_time()
     await until(lambda: "order" in [call for call, _ in bench.trouble.calls])
     bench.journal.slow.set()
@@ -1168,13 +1170,38 @@ async def test_fills_told_to_nobody_are_caught_up_by_reconciliation() -> None:
     assert not bench.desk.frozen
 
 
-async def test_a_fill_of_no_order_of_ours_changes_nothing() -> None:
+@pytest.mark.parametrize("changes", [{"side": Side.BUY}, {"quantity": D(5)}])
+async def test_a_fill_of_no_order_of_ours_that_does_not_fit_changes_nothing(changes: dict[str, Any]) -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    fill = a_fill(Side.SELL, id="000000000009", client_id=ClientId("stranger"))
+    bench.desk.receive(replace(fill, **changes))
+    await bench.desk.settle()
+    assert bench.desk.book.on(BTC) == position
+    assert not bench.desk.faults
+
+
+async def test_who_reduces_our_position_at_the_venue_has_reduced_it_and_the_rest_stays_open() -> None:
     bench = await a_desk()
     position = await bench.enter()
     bench.desk.receive(a_fill(Side.SELL, id="000000000009", client_id=ClientId("stranger")))
     await bench.desk.settle()
-    assert bench.desk.book.on(BTC) == position
+    left = bench.desk.book.on(BTC)
+    assert left
+    assert (left.quantity, left.closing) == (position.quantity - D("0.1"), None)
     assert not bench.desk.faults
+
+
+async def test_who_closes_our_position_at_the_venue_has_closed_the_trade() -> None:
+    bench = await a_desk()
+    position = await bench.enter()
+    gone = a_fill(Side.SELL, id="000000000009", client_id=ClientId("stranger"))
+    bench.desk.receive(replace(gone, quantity=position.quantity))
+    await bench.desk.settle()
+    (trade,) = bench.trades
+    assert (trade.reason, trade.quantity) == (ExitReason.VENUE, position.quantity)
+    assert "not by this desk" in trade.note
+    assert bench.desk.book.on(BTC) is None
 
 
 async def test_a_report_of_no_order_of_ours_changes_nothing() -> None:
@@ -1346,3 +1373,24 @@ async def test_the_rules_of_the_venue_do_not_stand_between_a_position_and_its_cl
     await bench.desk.execution.close(position, ExitReason.MANUAL, "by a test")
     await bench.desk.settle()
     assert await nothing_is_left(bench)
+
+
+async def test_an_intent_that_waits_in_its_lane_is_not_given_up() -> None:
+    """At a real market nobody waits for the lanes: time passes between an entry's intent and its turn."""
+    bench = await a_desk()
+    bench.script.long()
+    held, freed = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        held.set()
+        await freed.wait()
+
+    bench.desk.lanes.post(BTC, slow)
+    await held.wait()
+    await bench.desk.obey(Decide(symbols=(BTC,), trigger="schedule"))
+    await bench.desk.thinking.settle()
+    for _ in range(3):
+        bench.desk.on_time()
+    freed.set()
+    await bench.desk.settle()
+    assert bench.desk.book.on(BTC)

@@ -112,12 +112,22 @@ async def test_one_instrument_that_differs_freezes_entries_on_all() -> None:
     assert "books" in [d.gate.rule for d in bench.journal.decisions.values()]
 
 
-async def test_a_position_made_smaller_by_a_strangers_hand_is_a_difference() -> None:
+async def test_a_position_made_smaller_by_a_strangers_hand_is_smaller_in_our_books_too() -> None:
     bench = await a_desk()
     await bench.enter()
     await stranger(bench, Side.SELL, "0.033", reduce_only=True)
     await bench.sweep()
-    assert "the venue holds long 0.100, the desk long 0.133" in bench.desk.frozen
+    (position,) = bench.desk.book.positions.values()
+    assert (position.quantity, position.closing) == (D("0.100"), None)
+    assert bench.desk.frozen == ""
+
+
+async def test_a_position_made_larger_by_a_strangers_hand_is_a_difference() -> None:
+    bench = await a_desk()
+    await bench.enter()
+    await stranger(bench, Side.BUY, "0.033")
+    await bench.sweep()
+    assert "the venue holds long 0.166, the desk long 0.133" in bench.desk.frozen
 
 
 async def test_exits_go_on_while_the_books_differ() -> None:

@@ -1,42 +1,17 @@
 """A market replayed bar by bar: candle files and the simulated one alike. Nothing it shows lies in the future."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from trading.errors import NoEvidence
+from trading.market.moments import Chapter, Step
 from trading.market.series import MS, FundingSeries, Ints, Series, exact, from_ms, to_ms
-from trading.model import Candle, Instrument, OrderBook, Quote, Symbol
+from trading.model import Instrument, OrderBook, Quote, Symbol
 
 MINUTE = 60_000  # ms; venues stamp funding a few milliseconds off its hour
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
-    """A stretch of market: the bars that are played, and those that decisions are made from.
-
-    `history` may begin earlier than `paths` (warm-up); both are of the market's own interval. `last`: nothing comes
-    after it.
-    """
-
-    paths: Mapping[Symbol, Series]
-    history: Mapping[Symbol, Series]
-    funding: Mapping[Symbol, FundingSeries]
-    last: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Everything that happens at one moment, in this order: funding, bars, gaps, ends."""
-
-    at: datetime
-    candles: tuple[Candle, ...]
-    funding: tuple[tuple[Symbol, datetime, Decimal], ...]  # settled in (previous step, this step]
-    gaps: tuple[tuple[Symbol, datetime, datetime, int], ...]  # (symbol, after, until, bars missing)
-    ended: tuple[Symbol, ...]
 
 
 class Feed:

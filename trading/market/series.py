@@ -62,8 +62,8 @@ class Series:
             low=exact(self.low[row]),
             close=exact(self.close[row]),
             volume=exact(self.volume[row]),
-            taker_buy=None if self.taker_buy is None else exact(self.taker_buy[row]),
-            trades=None if self.trades is None else int(self.trades[row]),
+            taker_buy=None if self.taker_buy is None or np.isnan(self.taker_buy[row]) else exact(self.taker_buy[row]),
+            trades=None if self.trades is None or np.isnan(self.trades[row]) else int(self.trades[row]),
         )
 
     def rows(self, first: int, last: int) -> "Series":

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from trading.errors import NoEvidence
 from trading.market.features import Features, build
-from trading.market.feed import Chapter, Feed
+from trading.market.moments import Chapter, MarketFeed
 from trading.market.series import MS, Ints, Series, aggregate, from_ms
 from trading.market.snapshot import Snapshot
 from trading.model import Instrument, Quote, Symbol
@@ -20,7 +20,7 @@ class View:
     Features are made when the first snapshot of a chapter is asked for, once for all instruments.
     """
 
-    def __init__(self, feed: Feed, playbook: Playbook) -> None:
+    def __init__(self, feed: MarketFeed, playbook: Playbook) -> None:
         self.source = feed.source
         self._feed = feed
         self._chapter: Chapter | None = None

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -33,24 +33,17 @@ from trading.model import (
     Order,
     OrderKind,
     OrderStatus,
+    Position,
     Protection,
     Quote,
     Symbol,
 )
 from trading.ports import Clock
+from trading.venues.order_checks import TRIGGERED, check_protection, check_size, check_terms, touch
 from trading.venues.paper_book import Account, Changes
 from trading.venues.paper_faults import Call, Faults, NoFaults
 from trading.venues.paper_match import Matcher
-from trading.venues.paper_rules import (
-    TRIGGERED,
-    PaperRules,
-    check_protection,
-    check_size,
-    check_terms,
-    marketable,
-    money,
-    touch,
-)
+from trading.venues.paper_rules import PaperRules, marketable, money
 from trading.venues.paper_state import Market, Ticket
 from trading.venues.paper_store import PaperStore
 
@@ -59,6 +52,8 @@ class PaperVenue:
     """The Venue port over a simulated account. `start_balance` counts only when `store` holds no account yet."""
 
     name = "paper"
+    lag = timedelta(0)
+    arrives_within = timedelta(0)
 
     def __init__(
         self,
@@ -85,6 +80,10 @@ class PaperVenue:
         """Close of the last bar that any instrument has lived through; None for a venue that has seen none."""
         last = max((market.closed_at for market in self._account.markets.values()), default=EPOCH)
         return last if last > EPOCH else None
+
+    def relist(self, instruments: Mapping[Symbol, Instrument]) -> None:
+        """Trade by these from now on; what is listed no more can still be closed."""
+        self._instruments |= instruments
 
     # --- the market, in time order ---
 
@@ -143,8 +142,11 @@ class PaperVenue:
         async with Call(self._faults, "instruments"):
             return dict(self._instruments)
 
+    async def beginning(self) -> str:
+        return ""
+
     async def submit(self, order: Order, protection: Protection | None = None) -> OrderReport:
-        """See paper_rules for the codes of an OrderRejected."""
+        """Codes of an OrderRejected: order_checks, paper_rules."""
         async with Call(self._faults, "submit", order):
             fresh = replace(order, status=OrderStatus.INTENDED, filled=ZERO)
             instrument, quote = self._checked(fresh, protection)
@@ -154,6 +156,13 @@ class PaperVenue:
                 self._matcher(order.symbol, self._clock.now()).accept(ticket, quote)
             return self._report(self._account.tickets[order.client_id])
 
+    async def protect(self, position: Position) -> None:
+        async with Call(self._faults, "protect"):
+            missing = self._account.unguarded(position.symbol, position.protection)
+            if missing:
+                with self._step(position.symbol):
+                    self._account.hang_out(position, missing, at=self._clock.now())
+
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
         async with Call(self._faults, "cancel"):
             ticket = self._account.working.get(symbol, {}).get(client_id)
@@ -162,7 +171,7 @@ class PaperVenue:
                     self._account.end(ticket, OrderStatus.CANCELLED, ticket.order.note, at=self._clock.now())
 
     async def amend(self, symbol: Symbol, client_id: ClientId, *, trigger: Decimal) -> OrderReport:
-        """See paper_rules for the codes of an OrderRejected. A stop that was triggered cannot be moved any more."""
+        """Codes of an OrderRejected: order_checks, paper_rules. A stop that was triggered cannot be moved any more."""
         known = self._account.working.get(symbol, {}).get(client_id)
         async with Call(self._faults, "amend", known.order if known else None):
             ticket, quote = self._movable(symbol, client_id)
@@ -178,10 +187,11 @@ class PaperVenue:
             ticket = self._account.tickets.get(client_id)
             return self._report(ticket) if ticket and ticket.order.symbol == symbol else None
 
-    async def open_orders(self) -> tuple[OrderReport, ...]:
+    async def open_orders(self, symbol: Symbol | None = None) -> tuple[OrderReport, ...]:
         async with Call(self._faults, "open_orders"):
             hidden_since = self._clock.now() - self._faults.visible_after
-            seen = (t for t in self._account.all_resting() if t.parent is None or t.order.created_at <= hidden_since)
+            resting = (t for t in self._account.all_resting() if symbol in (None, t.order.symbol))
+            seen = (t for t in resting if t.parent is None or t.order.created_at <= hidden_since)
             return tuple(self._report(t) for t in sorted(seen, key=lambda t: t.number))
 
     async def positions(self) -> tuple[Holding, ...]:
@@ -196,7 +206,7 @@ class PaperVenue:
             free = max(self._account.free(self._instruments), ZERO)
             return Balance(wallet=self._account.totals.wallet, available=free, as_of=self._clock.now())
 
-    async def fills(self, after: str) -> tuple[Fill, ...]:
+    async def fills(self, after: str, symbol: Symbol | None = None) -> tuple[Fill, ...]:  # noqa: ARG002
         async with Call(self._faults, "fills"):
             return tuple(self._account.fills[int(after or 0) :])
 

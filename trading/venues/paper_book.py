@@ -9,6 +9,7 @@ from trading.messages import OrderReport, VenueUpdate
 from trading.model import (
     ZERO,
     ClientId,
+    DecisionId,
     Fill,
     FundingPayment,
     Instrument,
@@ -16,6 +17,7 @@ from trading.model import (
     Order,
     OrderKind,
     OrderStatus,
+    Position,
     Protection,
     Side,
     Symbol,
@@ -163,29 +165,63 @@ class Account:
         self.changes.updates.append(fill)
         self.changes.any = True
 
+    def unguarded(self, symbol: Symbol, guard: Protection) -> tuple[Leg, ...]:
+        """Which of a position's stop and target have never been there."""
+        if symbol not in self.positions:
+            return ()
+        legs = ((Leg.STOP, guard.stop_id), (Leg.TARGET, guard.target_id))
+        return tuple(leg for leg, client_id in legs if client_id not in self.tickets)
+
+    def hang_out(self, position: Position, legs: tuple[Leg, ...], *, at: datetime) -> None:
+        """Place these guards for all that is open."""
+        held = self.positions[position.symbol]
+        for client_id, leg, kind, trigger in _levels(position.protection):
+            if leg in legs:
+                template = (DecisionId(position.id), position.symbol, held.direction.exit, position.leverage)
+                self._new_guard((client_id, leg, kind, trigger), template, held.quantity, parent=None, at=at)
+
     def _guard(self, entry: Ticket, guard: Protection, quantity: Decimal, *, at: datetime) -> None:
         """Protect `quantity` more: the first part of an entry makes its stop and target, later parts enlarge them."""
-        legs = (
-            (guard.stop_id, Leg.STOP, OrderKind.STOP, guard.stop),
-            (guard.target_id, Leg.TARGET, OrderKind.TAKE_PROFIT, guard.target),
-        )
-        for client_id, leg, kind, trigger in legs:
-            known = self.tickets.get(client_id)
+        for level in _levels(guard):
+            known = self.tickets.get(level[0])
             if known is not None:
                 grown = replace(known.order, quantity=known.order.quantity + quantity, changed_at=at)
                 self.keep(replace(known, order=grown), at=at)
                 continue
-            order = Order(
-                client_id=client_id,
-                decision_id=entry.order.decision_id,
-                leg=leg,
-                symbol=entry.order.symbol,
-                side=Side.SELL if entry.order.side is Side.BUY else Side.BUY,
-                kind=kind,
-                quantity=quantity,
-                created_at=at,
-                trigger=trigger,
-                reduce_only=True,
-                leverage=entry.order.leverage,
-            ).to(OrderStatus.OPEN, at=at)
-            self.keep(Ticket(order=order, number=len(self.tickets) + 1, parent=entry.order.client_id), at=at)
+            order = entry.order
+            exit = Side.SELL if order.side is Side.BUY else Side.BUY
+            template = (order.decision_id, order.symbol, exit, order.leverage)
+            self._new_guard(level, template, quantity, parent=order.client_id, at=at)
+
+    def _new_guard(
+        self,
+        level: tuple[ClientId, Leg, OrderKind, Decimal],
+        template: tuple[DecisionId, Symbol, Side, int],
+        quantity: Decimal,
+        *,
+        parent: ClientId | None,
+        at: datetime,
+    ) -> None:
+        client_id, leg, kind, trigger = level
+        decision, symbol, side, leverage = template
+        order = Order(
+            client_id=client_id,
+            decision_id=decision,
+            leg=leg,
+            symbol=symbol,
+            side=side,
+            kind=kind,
+            quantity=quantity,
+            created_at=at,
+            trigger=trigger,
+            reduce_only=True,
+            leverage=leverage,
+        ).to(OrderStatus.OPEN, at=at)
+        self.keep(Ticket(order=order, number=len(self.tickets) + 1, parent=parent), at=at)
+
+
+def _levels(guard: Protection) -> tuple[tuple[ClientId, Leg, OrderKind, Decimal], ...]:
+    return (
+        (guard.stop_id, Leg.STOP, OrderKind.STOP, guard.stop),
+        (guard.target_id, Leg.TARGET, OrderKind.TAKE_PROFIT, guard.target),
+    )

@@ -15,8 +15,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.model import ZERO, Candle, Direction, Instrument, OrderKind, OrderStatus, Quote, Side
+from trading.venues.order_checks import reached, touch
 from trading.venues.paper_book import Account
-from trading.venues.paper_rules import PaperRules, marketable, reached, taker_price, touch
+from trading.venues.paper_rules import PaperRules, marketable, taker_price
 from trading.venues.paper_state import Deal, Market, Ticket
 
 GONE = "nothing was open to reduce when it came to fill"

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from trading.errors import BadRecord
-from trading.model import Fill, FundingPayment, Symbol
+from trading.model import ZERO, Fill, FundingPayment, Symbol
 from trading.venues.paper_book import Account, Changes
 from trading.venues.paper_state import Market, PaperPosition, Ticket, Totals
 
@@ -39,6 +39,23 @@ class PaperStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._prepare()
+        except sqlite3.Error as error:
+            raise BadRecord(f"paper account {path}: {error}") from error
+
+    @classmethod
+    def look(cls, path: Path) -> Account:
+        """What a file holds, beside whoever writes it; its fills and totals too. Raises BadRecord."""
+        store = cls.__new__(cls)
+        store._path = path
+        try:
+            store._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            try:
+                (version,) = store._db.execute("PRAGMA user_version").fetchone()
+                if version != VERSION:
+                    raise BadRecord(f"paper account {path}: version {version}, this program reads {VERSION}")
+                return store.load(Account(ZERO))
+            finally:
+                store.close()
         except sqlite3.Error as error:
             raise BadRecord(f"paper account {path}: {error}") from error
 
