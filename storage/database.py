@@ -27,7 +27,7 @@ from trading.errors import BadRecord, BadSettings, JournalUnwritable
 
 T = TypeVar("T")
 
-HEAD = "0006"  # the newest schema revision: known here, so that an up-to-date database opens without importing Alembic
+HEAD = "0008"  # the newest schema revision: known here, so that an up-to-date database opens without importing Alembic
 READERS = 2
 _FAULTS = (DBAPIError, sqlite3.Error)  # the second: what goes wrong while a connection is being set up
 
@@ -46,18 +46,27 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url_or_path: str | Path, *, patience: timedelta = timedelta(seconds=5), inline: bool = False
+        cls,
+        url_or_path: str | Path,
+        *,
+        patience: timedelta = timedelta(seconds=5),
+        inline: bool = False,
+        durable: bool = False,
     ) -> "Database":
         """Open or create, and bring the schema up to date. `patience`: how long to wait for another process's lock.
 
         `inline`: transactions run on the event loop itself. For a replay at full speed, where nobody waits for the
         loop and two threads would only pass the interpreter's lock to and fro.
 
+        `durable`: what is committed survives a loss of power, not only the death of the process. For real money: an
+        intent must be on the disk before its order leaves.
+
         Raises BadSettings for a URL that cannot be used, BadRecord for a schema newer than this code, JournalUnwritable
         when the file cannot be written.
         """
         url = _url(url_or_path)
-        database = cls(_engine(url, patience, writes=True), _engine(url, patience, writes=False), inline=inline)
+        writer = _engine(url, patience, writes=True, durable=durable)
+        database = cls(writer, _engine(url, patience, writes=False), inline=inline)
         try:
             await database.write(_upgrade)
         except BaseException:
@@ -166,18 +175,18 @@ def _there(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def _engine(url: URL, patience: timedelta, *, writes: bool) -> Engine:
+def _engine(url: URL, patience: timedelta, *, writes: bool, durable: bool = False) -> Engine:
     size = 1 if writes else READERS
     try:
         engine = create_engine(url, pool_size=size, max_overflow=0)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise BadSettings(f"the driver for {url.drivername} is not installed: {error}") from error
     if url.get_backend_name() == "sqlite":
-        _set_up_sqlite(engine, patience, writes=writes)
+        _set_up_sqlite(engine, patience, writes=writes, durable=durable)
     return engine
 
 
-def _set_up_sqlite(engine: Engine, patience: timedelta, *, writes: bool) -> None:
+def _set_up_sqlite(engine: Engine, patience: timedelta, *, writes: bool, durable: bool) -> None:
     """SQLAlchemy's documented recipe: take transactions away from pysqlite, which begins them late, and say BEGIN.
 
     A writer says IMMEDIATE: it takes the lock at once, so it can never be refused in the middle.
@@ -187,7 +196,7 @@ def _set_up_sqlite(engine: Engine, patience: timedelta, *, writes: bool) -> None
         "page_size=8192",  # a decision is 2 kB: on small pages every second half stays empty
         f"busy_timeout={int(patience.total_seconds() * 1000)}",
         "journal_mode=WAL",
-        "synchronous=NORMAL",
+        f"synchronous={'FULL' if durable else 'NORMAL'}",
         "foreign_keys=ON",
         "wal_autocheckpoint=8000",
         f"query_only={'OFF' if writes else 'ON'}",

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select
@@ -72,6 +72,18 @@ def _nobody(_: str) -> bool:
     return False
 
 
+class Beside(Protocol):
+    """What belongs to events and states, and is written with them or not at all."""
+
+    def beside(self, events: Sequence[Event], states: Sequence[State]) -> Callable[[Connection], None] | None:
+        """What to write; None for nothing."""
+        ...
+
+    def done(self) -> None:
+        """It is written."""
+        ...
+
+
 class SqlJournal:
     """`route` says where an event is told. Who wants to hear, on the loop, what was queued: `mail` gets the rows that
     may be sent at once, `wake` the destinations of all. `claim`: whether somebody sends a row to a destination as soon
@@ -85,6 +97,7 @@ class SqlJournal:
         self.wake: list[Callable[[frozenset[str]], None]] = []
         self.mail: list[Callable[[Sequence[Outgoing]], None]] = []
         self.claim: Callable[[str], bool] = _nobody
+        self.beside: list[Beside] = []  # who else writes something in the same transaction
 
     async def commit(self, events: Sequence[Event], states: Sequence[State] = ()) -> None:
         """Raises JournalUnwritable, or BadRecord for a decision or fill that is there already: nothing was written."""
@@ -96,16 +109,21 @@ class SqlJournal:
         told = frozenset(route.destination for each in routes for route in each)
         at_once = {route.destination for each in routes for route in each if not route.bundle}
         claimed = frozenset(filter(self.claim, at_once))
+        others = [(each, add) for each in self.beside if (add := each.beside(events, states)) is not None]
 
         def work(connection: Connection) -> list[Outgoing]:
             head = _append(connection, events)
             first = head - len(events) + 1
             _index(connection, events, first)
             _store(connection, states, head)
+            for _, add in others:
+                add(connection)
             mail = [(first + n, event, route) for n, event in enumerate(events) for route in routes[n]]
             return _queue(connection, mail, queued_at, claimed)
 
         await self._database.write(work, then=lambda rows: self._tell(rows, told))
+        for each, _ in others:
+            each.done()
 
     def _tell(self, rows: Sequence[Outgoing], destinations: frozenset[str]) -> None:
         for hear in self.mail if rows else ():

@@ -262,6 +262,8 @@ class DeskRow(SQLModel, table=True):
     attendance: str = _text()
     judged: str = _text()
     weighed: str | None = _text(null=True)
+    live_by: str = _text()
+    live_at: datetime | None = _time(null=True)
 
 
 class OutboxRow(SQLModel, table=True):
@@ -524,6 +526,31 @@ class ChainCacheRow(SQLModel, table=True):
     body: str = _text()
 
 
+class AiLogRow(SQLModel, table=True):
+    """An entry of an exchange's AI log, written with the events it is about, before an order leaves. Wall time.
+
+    `state`: "held" until it is known whether the exchange has the order, "pending", "sent", "refused" by the exchange
+    for good, or "void": the order never came to be. `lookup`, `client_id`, `fill`: how the exchange's own id of the
+    order is found; `order_id`: that id. `body` is JSON.
+    """
+
+    __tablename__ = "ai_log"
+    id: int | None = Field(default=None, sa_type=Integer, primary_key=True)
+    key: str = _text()
+    at: datetime = _time()
+    state: str = _text()
+    symbol: str = _text()
+    decision: str = _text(index=True)
+    lookup: str = _text()
+    client_id: str = _text()
+    fill: str = _text()
+    body: str = _text()
+    order_id: str = _text()
+    note: str = _text()  # why it was refused, or is void
+    done_at: datetime | None = _time(null=True)
+    __table_args__ = (UniqueConstraint("key", name="uq_ai_log_key"), Index("ix_ai_log_state", "state", "id"))
+
+
 METADATA = SQLModel.metadata
 JOURNAL: Table = METADATA.tables["journal"]
 CHAIN: Table = METADATA.tables["chain"]
@@ -550,3 +577,4 @@ EXCHANGES: Table = METADATA.tables["exchanges"]
 BODIES: Table = METADATA.tables["bodies"]
 SCORES: Table = METADATA.tables["scores"]
 CHAIN_CACHE: Table = METADATA.tables["chain_cache"]
+AI_LOG: Table = METADATA.tables["ai_log"]

@@ -355,6 +355,8 @@ async def test_a_desk_of_the_first_version_goes_on_with_its_open_position(path: 
         "amendments",
         "version",
         "beside",
+        "live_by",
+        "live_at",
     )
     assert [getattr(found.state, name) for name in new] == [getattr(bare, name) for name in new]
     assert found.state.realised == Decimal("-53.36")
@@ -445,3 +447,15 @@ asyncio.run(main())
 sys.exit("alembic" in sys.modules)
 """
     assert await run(script, path) == 0
+
+
+@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
+async def test_with_money_at_stake_each_commit_reaches_the_disk(tmp_path: Path, durable: bool, level: int) -> None:
+    database = await Database.open(tmp_path / "gavel.db", durable=durable)
+
+    def synchronous(connection: Connection) -> int:
+        found = connection.execute(text("PRAGMA synchronous")).scalar()
+        return int(found or 0)
+
+    assert await database.write(synchronous) == level
+    await database.close()
