@@ -1,6 +1,7 @@
-"""`gavel`: run, demo, watch, verify, export, playbook."""
+"""`gavel`: run, demo, doctor, watch, verify, export, playbook; and the account from the shell."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -8,13 +9,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bot.cli.account import cleanup, close, orders, positions
+from bot.cli.doctor import doctor
 from bot.cli.journal import export, verify
 from bot.cli.options import STOPPED, Span, Speed, guarded
 from bot.cli.options import settings as read_settings
@@ -40,7 +43,8 @@ def gavel() -> None:
 @click.option("--speed", type=Speed(), help="Market seconds per second, or max.")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Database and records.")
 def run(speed: float | str | None, data_dir: Path | None) -> None:
-    """Start the desk: paper venue, simulated market, chat in this terminal and, with a token, on your phone."""
+    """Start the desk: on a simulated market, or on that of GAVEL_VENUE; chat in this terminal and, with a token, on
+    your phone."""
     _start(Wanted(speed=speed, data_dir=data_dir))
 
 
@@ -60,7 +64,7 @@ def demo(history: Path | None, playbook_name: str | None, **options: Any) -> Non
     _start(Wanted(history=history, playbook=playbook_name, demo=True, **options))
 
 
-for each in (verify, export, replay, playbook, watch, train_whales):
+for each in (doctor, positions, orders, cleanup, close, verify, export, replay, playbook, watch, train_whales):
     gavel.add_command(each)
 
 
@@ -102,21 +106,15 @@ async def _run(wanted: Wanted) -> int:
     asked = wanted.playbook is not None or "playbook" in settings.model_fields_set
     playbook = named if asked or last is None else goes_on_with(last, library)
     also = bases_of(last, library)
-    if wanted.history:
-        market = markets.from_history(
-            wanted.history, playbook, also=also, every=wanted.interval, funding=wanted.funding
-        )
-    else:
-        market = markets.simulated(settings.seed if wanted.seed is None else wanted.seed, playbook, also=also)
-    if wanted.opinions:
-        market = markets.with_opinions(market, wanted.opinions, playbook)
-    for note in market.notes:
-        click.echo(f"note: {note}", err=True)
-    if wanted.fresh:
-        _forget(data_dir)
-    prompted = sys.stdin.isatty() and sys.stdout.isatty() and not wanted.as_json  # its toolbar says how far it is
-    shown = speed is None and market.ends is not None and not prompted
-    with _Progress(market.begins, market.ends, shown=shown) as progress:
+    async with contextlib.AsyncExitStack() as opened:
+        market = await _market(wanted, settings, playbook, set(also), opened)
+        if wanted.opinions:
+            market = markets.with_opinions(market, wanted.opinions, playbook)
+        for note in market.notes:
+            click.echo(f"note: {note}", err=True)
+        if wanted.fresh:
+            _forget(data_dir)
+        doctor = await _doctor(settings, market, playbook, data_dir)
         process_wanted = bootstrap.Wanted(
             market=market,
             playbook=playbook,
@@ -125,21 +123,68 @@ async def _run(wanted: Wanted) -> int:
             speed=speed,
             quiet=speed is None and market.ends is not None,  # of a whole history in a minute, the summary is read
             mute=wanted.as_json,
-            progress=progress,
             log=tail,
+            doctor=doctor,
         )
-        async with bootstrap.assembled(settings, process_wanted) as process:
+        await _play(wanted, settings, process_wanted)
+    return STOPPED
+
+
+async def _doctor(settings: Any, market: Any, playbook: playbooks.Playbook, data_dir: Path) -> Any:
+    """The self-check of this process. Raises BadSettings where it finds an error and money is at stake."""
+    from bot.doctor_opening import doctor_beside
+    from bot.render.doctor import doctor_lines, has_errors
+    from trading.clock import SystemClock
+    from trading.errors import BadSettings
+
+    doctor = doctor_beside(settings, market.connection, playbook, data_dir, SystemClock())
+    if market.live and has_errors(await doctor.look()):
+        click.echo("\n".join(doctor_lines(doctor.found)), err=True)
+        raise BadSettings("the self-check above has an error: live does not start with it")
+    return doctor
+
+
+async def _market(
+    wanted: Wanted, settings: Any, playbook: playbooks.Playbook, also: set[str], opened: contextlib.AsyncExitStack
+) -> Any:
+    """Candle files, the exchange that the settings name, or the simulated one."""
+    from bot import markets
+
+    if wanted.history:
+        return markets.from_history(wanted.history, playbook, also=also, every=wanted.interval, funding=wanted.funding)
+    if _real(wanted, settings):
+        from bot import live_market
+        from trading.clock import SystemClock
+
+        connection = await live_market.connected(settings, playbook, also, SystemClock())
+        opened.push_async_callback(connection.close)
+        return live_market.market_of(connection, settings, SystemClock())
+    return markets.simulated(settings.seed if wanted.seed is None else wanted.seed, playbook, also=also)
+
+
+def _real(wanted: Wanted, settings: Any) -> bool:
+    """Whether an exchange is what it runs on: `demo` never does."""
+    return settings.venue is not None and not wanted.demo
+
+
+async def _play(wanted: Wanted, settings: Any, prepared: Any) -> None:
+    from bot import bootstrap
+
+    market = prepared.market
+    prompted = sys.stdin.isatty() and sys.stdout.isatty() and not wanted.as_json  # its toolbar says how far it is
+    shown = prepared.speed is None and market.ends is not None and not prompted
+    with _Progress(market.begins, market.ends, shown=shown) as progress:
+        async with bootstrap.assembled(settings, replace(prepared, progress=progress)) as process:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, process.player.stopping.set)
             if market.ends and process.resumed_at and process.resumed_at >= market.ends:
-                click.echo(f"note: {data_dir} has played this to its end; --fresh begins anew.", err=True)
+                click.echo(f"note: {prepared.data_dir} has played this to its end; --fresh begins anew.", err=True)
             gc.collect()
             gc.freeze()  # what stands now stays: a full collection would look at all of it again, for 200 ms
             await process.run()
             if wanted.demo and (wanted.history or wanted.as_json):
                 await _sum_up(process, as_json=wanted.as_json)
-    return STOPPED
 
 
 async def _sum_up(process: Any, *, as_json: bool) -> None:
@@ -158,6 +203,8 @@ async def _sum_up(process: Any, *, as_json: bool) -> None:
 
 def _speed(wanted: Wanted, settings: Any) -> float | None:
     """None: as fast as it can."""
+    if _real(wanted, settings):
+        return 1.0  # a real market has its own
     chosen = wanted.speed or settings.speed
     if chosen is None:
         if wanted.history:
@@ -172,6 +219,9 @@ def _data_dir(wanted: Wanted, settings: Any, playbook: playbooks.Playbook) -> Pa
     if wanted.data_dir:
         return wanted.data_dir
     base: Path = settings.data_dir
+    if _real(wanted, settings):
+        folder: str = settings.account_folder
+        return base / folder
     return base / "demo" / f"{wanted.history.resolve().name}-{playbook.name}" if wanted.history else base
 
 

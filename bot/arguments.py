@@ -20,6 +20,7 @@ _UNITS = {
     **dict.fromkeys(("d", "day", "days"), 24 * _HOUR),
 }
 SUGGESTED = 25
+_MOST_MONEY = Decimal(10) ** 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,24 @@ class Share(Base):
 
     def suggest(self, typed: str, tools: Tools) -> Iterable[str]:  # noqa: ARG002
         return (share for share in ("25%", "50%", "75%", "100%") if share.startswith(typed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount(Base):
+    """Money with its sign: "250", "-12.5"."""
+
+    @property
+    def range(self) -> str:
+        return "an amount like 250 or -12.5"
+
+    def read(self, text: str, tools: Tools) -> Decimal:  # noqa: ARG002
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            raise BadArguments(f"{text[:20]!r} is not {self.range}") from None
+        if not (value.is_finite() and abs(value) < _MOST_MONEY):
+            raise BadArguments(f"{text[:20]!r} is not {self.range}")
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

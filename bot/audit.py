@@ -17,6 +17,8 @@ def stance(status: DeskStatus) -> Stance:
         "phase": status.phase,
         "settings version": str(status.version),
         "breaker": status.breaker.level.name,
+        "live trading": f"confirmed by {status.live_by}" if status.live_at else "not confirmed",
+        "start equity": f"{status.start_equity:f}",
     }
     for lock in status.locks:
         sides = f" {lock.direction}" if lock.direction else ""

@@ -7,14 +7,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot import commands  # noqa: F401 - fills the catalogue
+from bot.ai_log_keeping import ai_log_of
 from bot.building import SHADOWS, Builder, Built, Yard
 from bot.charts.studio import Studio
 from bot.chats.console import DESTINATION, Console
 from bot.commands.completion import complete, toolbar
+from bot.doctor import CHECKED_EVERY, Doctor
 from bot.front import Front
 from bot.gate import Surface
 from bot.housekeeping import Housekeeping, Telling
 from bot.library import Library
+from bot.live_lines import live_lines
+from bot.live_player import LivePlayer
+from bot.live_setup import Setup, setup_of
 from bot.log_tail import LogTail
 from bot.markets import Market
 from bot.memory import Memory, quiet_memory
@@ -23,6 +28,7 @@ from bot.player import Pace, Player
 from bot.process import Gavel
 from bot.reach import Tools
 from bot.render.words import RenderContext
+from bot.scheduler import Job
 from bot.settings import Settings
 from bot.shadows import Shadows
 from bot.talking import Chats, armed, teller
@@ -50,6 +56,7 @@ class Wanted:
     mute: bool = False
     progress: Callable[[datetime], None] = lambda _: None
     log: LogTail = field(default_factory=LogTail)
+    doctor: Doctor | None = None
 
 
 @contextlib.asynccontextmanager
@@ -74,8 +81,10 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
             playbook=wanted.playbook,
             start=settings.start_equity,
             at=market.begins,
+            live=True,
         )
-        opened.callback(built.venue.close)
+        if built.paper is not None:
+            opened.callback(built.paper.close)
         desk = built.desk
         shadows = _shadows(builder, desk, memory, directory=directory / SHADOWS, wall=wall, hurried=hurried)
         opened.push_async_callback(shadows.close)
@@ -84,7 +93,14 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
         chats, studio = Chats(), Studio(directory / "fonts")
         voices.follow(desk)
         chats.others.append(lambda: voices.state)
-        tools = _tools(memory, _front(built, shadows, chats), wanted, voices)
+        if market.connection is not None:
+            chats.lines.append(lambda: live_lines(market, wanted.doctor.found if wanted.doctor else ()))
+        setup = setup_of(settings, connected=market.connection is not None)
+        ai_log = ai_log_of(settings, market, memory, desk, wall)
+        if ai_log is not None:
+            opened.push_async_callback(ai_log.close)
+            chats.others.append(lambda: ai_log.state)
+        tools = _tools(memory, _front(built, shadows, chats), wanted, voices, setup)
         surface = Surface(tools, trouble=chats.distrust)
         armed(chats, settings, surface, wall, artist=studio, tell=teller(desk))
         memory.people.followers.append(chats.refresh_menus)
@@ -100,14 +116,18 @@ async def assembled(settings: Settings, wanted: Wanted) -> AsyncIterator[Gavel]:
         )
         url = settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else ""
         bar = wanted.playbook.schedule.bar / wanted.speed if wanted.speed else timedelta()
-        house = Housekeeping.of(telling, directory, url=url, bar=bar, models=voices.watch.check)
+        checks = _checks(wanted, desk)
+        house = Housekeeping.of(telling, directory, url=url, bar=bar, models=voices.watch.check, also=checks)
         steps.followers.append(lambda _: house.heartbeat.stepped())
         if not hurried:  # at full speed the wall job is enough, and delivers in batches
             memory.journal.mail.append(house.delivery.hear)
             memory.journal.claim = house.delivery.claims
         await shadows.reopen()
-        await shadows.catch_up(desk.now())
+        if market.connection is None:
+            await shadows.catch_up(desk.now())
         market.feed.stand(desk.now())
+        if ai_log is not None:
+            ai_log.start()
         await desk.start()
         await _tell_of_people(memory.people, desk)
         yield Gavel(
@@ -152,16 +172,34 @@ def _shadows(builder: Builder, live: Desk, memory: Memory, *, directory: Path, w
         hurried=hurried,
     )
     feed = builder.market.feed
-    return Shadows(live=live, records=memory.records, feed=feed, prepare=yard.prepare, anew=yard.put_aside)
+    return Shadows(
+        live=live,
+        records=memory.records,
+        feed=feed,
+        played=builder.market.played,
+        prepare=yard.prepare,
+        anew=yard.put_aside,
+    )
 
 
 def _player(
     built: Built, market: Market, shadows: Shadows, *, speed: float | None, progress: Callable[[datetime], None]
-) -> Player:
+) -> Player | LivePlayer:
+    if market.connection is not None:
+        return LivePlayer(
+            desk=built.desk,
+            feed=market.connection.feed,
+            venue=built.paper,
+            due=built.schedule.due,
+            keep=market.connection.run,
+            progress=progress,
+            beside=shadows.play,
+        )
+    assert built.paper is not None, "a market that is played has a paper account"
     return Player(
         desk=built.desk,
         feed=market.feed,
-        venue=built.venue,
+        venue=built.paper,
         clock=built.clock,
         due=built.schedule.due,
         pace=Pace(speed),
@@ -177,7 +215,15 @@ def _front(built: Built, shadows: Shadows, chats: Chats) -> Front:
     return Front(desk, chats=chats.states, shadows=shadows, viewing=viewing)
 
 
-def _tools(memory: Memory, front: Front, wanted: Wanted, voices: Voices) -> Tools:
+def _checks(wanted: Wanted, desk: Desk) -> tuple[Job, ...]:
+    """The self-check knows the desk from now on, and is kept current where money is at stake."""
+    if wanted.doctor is None:
+        return ()
+    wanted.doctor.follow(desk)
+    return (("self-check", CHECKED_EVERY, wanted.doctor.refresh),) if wanted.market.live else ()
+
+
+def _tools(memory: Memory, front: Front, wanted: Wanted, voices: Voices, setup: Setup) -> Tools:
     return Tools(
         desk=front,
         records=memory.records,
@@ -191,12 +237,14 @@ def _tools(memory: Memory, front: Front, wanted: Wanted, voices: Voices) -> Tool
         library=wanted.library,
         log=wanted.log,
         voices=voices,
-        about=RenderContext(mode=Desk.mode, market=wanted.market.feed.source),
+        about=RenderContext(mode=front.mode, market=wanted.market.feed.source),
         version=VERSION,
+        doctor=wanted.doctor,
+        setup=setup,
     )
 
 
-def _console(memory: Memory, tools: Tools, wanted: Wanted, player: Player, studio: Studio) -> Console:
+def _console(memory: Memory, tools: Tools, wanted: Wanted, player: Player | LivePlayer, studio: Studio) -> Console:
     market = wanted.market
     return Console(
         wanted.data_dir,

@@ -8,20 +8,21 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from bot.absence import live_through
 from bot.arming import Voices, armed
 from bot.library import Library
 from bot.markets import Market
 from bot.player import GROUP, Track
 from bot.scheduler import MarketSchedule
 from bot.shadows import Begin, Records, Shadow
-from trading.clock import ManualClock
-from trading.desk import Desk
+from trading.clock import ManualClock, SystemClock
+from trading.desk import LIVE, PAPER, Desk
 from trading.errors import Misuse
-from trading.market.feed import Feed
+from trading.market.moments import MarketFeed
 from trading.market.view import View
 from trading.model import Symbol
 from trading.playbook import Playbook
-from trading.ports import Journal, Remembered
+from trading.ports import Clock, Journal, Remembered, Venue
 from trading.running import Panel
 from trading.venues.paper import PaperVenue
 
@@ -34,8 +35,8 @@ SINCE = "since"  # a tag: market time at which a shadow desk was added
 class Built:
     desk: Desk
     view: View
-    venue: PaperVenue
-    clock: ManualClock
+    paper: PaperVenue | None  # None: orders go to the exchange
+    clock: Clock
     schedule: MarketSchedule
     resumed_at: datetime | None  # None: it has lived through nothing yet
 
@@ -58,14 +59,22 @@ class Builder:
         start: Decimal,
         at: datetime,
         tags: Mapping[str, str] | None = None,
+        live: bool = False,
     ) -> Built:
         """A desk as its last process left it, or one that begins `at` with `start`. It is not started yet, and its
-        venue is the caller's to close."""
-        feed, clock = self.market.feed, ManualClock(self.market.begins)
-        venue = PaperVenue(instruments=feed.instruments(), clock=clock, store=directory / ACCOUNT, start_balance=start)
+        paper account is the caller's to close. `live`: where the market is a live one, so is this desk; others beside
+        it trade on paper."""
+        feed, clock = self.market.feed, self._clock()
+        exchange = self.market.connection.venue if self.market.connection and self.market.live and live else None
+        paper = None if exchange else self._paper(directory, clock, start)
+        venue: Venue | None = exchange or paper
+        assert venue is not None
         try:
-            resumed_at = _lived_until(await journal.load(), venue)
-            clock.set(resumed_at or at)
+            resumed_at = _lived_until(await journal.load(), paper)
+            if isinstance(clock, ManualClock):
+                clock.set(resumed_at or at)
+            elif paper is not None:
+                await live_through(self.market, paper, resumed_at)
             view = View(feed, playbook)
             desk = await Desk.open(
                 name=name,
@@ -77,34 +86,55 @@ class Builder:
                 arm=self._arm,
                 load=self.library.load,
                 tags={**self.market.identity, **(tags or {})},
+                mode=LIVE if exchange else PAPER,
             )
         except BaseException:
-            venue.close()
+            if paper is not None:
+                paper.close()
             raise
+        if exchange is not None:
+            exchange.follow(desk.book)
         view.use(desk.playbook)
         desk.followers.append(view.use)
         schedule = _schedule(desk, feed)
-        return Built(desk=desk, view=view, venue=venue, clock=clock, schedule=schedule, resumed_at=resumed_at)
+        if self.market.connection:
+            self.market.connection.feed.followers += _on_relisting(desk, schedule, feed, paper)
+        return Built(desk=desk, view=view, paper=paper, clock=clock, schedule=schedule, resumed_at=resumed_at)
+
+    def _clock(self) -> Clock:
+        return SystemClock() if self.market.connection else ManualClock(self.market.begins)
+
+    def _paper(self, directory: Path, clock: Clock, start: Decimal) -> PaperVenue:
+        instruments = self.market.feed.instruments()
+        return PaperVenue(instruments=instruments, clock=clock, store=directory / ACCOUNT, start_balance=start)
 
     def _arm(self, playbook: Playbook) -> Panel:
         return armed(playbook, self.market.lacks, self.voices, self.market.ballots)
 
 
-def _lived_until(remembered: Remembered | None, venue: PaperVenue) -> datetime | None:
+def _lived_until(remembered: Remembered | None, venue: PaperVenue | None) -> datetime | None:
     """Whichever of desk and venue lived longer: what the venue has seen already is not played again."""
     desk = remembered.state.market_at if remembered else None
-    return max((at for at in (desk, venue.lived_until) if at), default=None)
+    return max((at for at in (desk, venue.lived_until if venue else None) if at), default=None)
 
 
-def _schedule(desk: Desk, feed: Feed) -> MarketSchedule:
+def _schedule(desk: Desk, feed: MarketFeed) -> MarketSchedule:
     """The schedule of the playbook that runs, for what of its universe this market has."""
-
-    def symbols(playbook: Playbook) -> list[Symbol]:
-        return sorted(s for s, i in feed.instruments().items() if i.base in playbook.universe)
-
-    schedule = MarketSchedule(desk.playbook.schedule, symbols(desk.playbook))
-    desk.followers.append(lambda playbook: schedule.use(playbook.schedule, symbols(playbook)))
+    schedule = MarketSchedule(desk.playbook.schedule, _symbols(feed, desk.playbook))
+    desk.followers.append(lambda playbook: schedule.use(playbook.schedule, _symbols(feed, playbook)))
     return schedule
+
+
+def _symbols(feed: MarketFeed, playbook: Playbook) -> list[Symbol]:
+    return sorted(s for s, i in feed.instruments().items() if i.base in playbook.universe)
+
+
+def _on_relisting(
+    desk: Desk, schedule: MarketSchedule, feed: MarketFeed, paper: PaperVenue | None
+) -> list[Callable[[], None]]:
+    """What has to be done when the exchange lists other instruments, or the same ones with other steps and fees."""
+    again = [lambda: schedule.use(desk.playbook.schedule, _symbols(feed, desk.playbook))]
+    return again if paper is None else [*again, lambda: paper.relist(feed.instruments())]
 
 
 # --- beside the live one ----------------------------------------------------------------------------------------------
@@ -165,7 +195,9 @@ class Yard:
             at=now,
             tags={SINCE: now.isoformat()},
         )
-        opened.callback(built.venue.close)
+        assert built.paper is not None, "a shadow desk trades on paper"
+        paper = built.paper
+        opened.callback(paper.close)
         desk = built.desk
         desk.book.patience = GROUP if self.hurried else 0
         desk.patient = self.hurried  # else the live desk would wait for a model that a shadow asks
@@ -174,7 +206,7 @@ class Yard:
         await desk.start()
 
         async def close() -> None:
-            built.venue.close()
+            paper.close()
             await memory.close()
 
         return Shadow(
@@ -183,10 +215,10 @@ class Yard:
             track=Track(
                 desk=desk,
                 feed=feed,
-                venue=built.venue,
+                venue=paper,
                 clock=built.clock,
                 due=built.schedule.due,
-                since=built.resumed_at,
+                since=None if self.builder.market.connection else built.resumed_at,
             ),
             records=memory.records,
             since=datetime.fromisoformat(desk.book.state.tags[SINCE]),

@@ -26,6 +26,11 @@ class Front:
         self._viewing = viewing
 
     @property
+    def mode(self) -> str:
+        """ "PAPER" or "LIVE": whose money it is."""
+        return self._desk.mode
+
+    @property
     def playbook(self) -> Playbook:
         return self._desk.playbook
 

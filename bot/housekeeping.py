@@ -112,9 +112,12 @@ class Housekeeping:
     expiry: Expiry
     heartbeat: Heartbeat
     models: Look
+    also: Sequence[Job] = ()
 
     @classmethod
-    def of(cls, telling: Telling, directory: Path, *, url: str, bar: timedelta, models: Look) -> "Housekeeping":
+    def of(
+        cls, telling: Telling, directory: Path, *, url: str, bar: timedelta, models: Look, also: Sequence[Job] = ()
+    ) -> "Housekeeping":
         """`url`: of the watchdog outside, "" for none. `bar`: how long one takes on the wall. `models`: looks whether
         those that are asked are still there."""
         heartbeat = telling.heartbeat(directory, url, max(_PATIENCE, _BARS * bar))
@@ -126,6 +129,7 @@ class Housekeeping:
             expiry=telling.expiry(),
             heartbeat=heartbeat,
             models=models,
+            also=also,
         )
 
     @property
@@ -137,6 +141,7 @@ class Housekeeping:
             ("heartbeat", EVERY, self.heartbeat.beat),
             ("old messages", _HOURLY, self._prune),
             ("models", _DAILY, self.models),
+            *self.also,
         )
 
     async def close(self, reason: str) -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trading.llm.recorded import RecordedBallots, read_ballots
-from trading.market.feed import Chapter, Feed
+from trading.market.feed import Feed
+from trading.market.moments import Chapter, MarketFeed, Step
 from trading.market.series import FundingSeries, Series, from_ms
 from trading.model import Instrument, Symbol
 from trading.playbook import Playbook
@@ -15,6 +17,9 @@ from trading.venues import history
 from trading.venues.listing import listing
 from trading.venues.market_paths import PAIRS
 from trading.venues.market_sim import MarketSim
+
+if TYPE_CHECKING:  # it loads a whole network library, which a market that is played does not need
+    from trading.venues.exchange.connection import Connection
 
 SPREAD = Decimal("0.0001")  # of price: candle files hold no touch, so one basis point is assumed
 SIM_STARTS = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +30,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    feed: Feed
+    feed: MarketFeed
     begins: datetime
     ends: datetime | None  # None: it never does
     notes: tuple[str, ...]
@@ -33,6 +38,14 @@ class Market:
     identity: dict[str, str]  # what a database must have been made with to go on in this market
     real: bool = False  # it exists, now: what models read in the news is about it
     ballots: RecordedBallots | None = None  # what models have said about it, where that was written down
+    connection: "Connection | None" = None  # to the exchange whose market it is; None: it is played
+    live: bool = False  # orders go to that exchange, and money with them
+
+    def played(self, since: datetime | None) -> Iterator[Step]:
+        """The moments of a market that is played."""
+        if not isinstance(self.feed, Feed):
+            raise TypeError(f"{self.feed.source} is not played")
+        return self.feed.steps(since)
 
 
 def from_history(

@@ -13,7 +13,7 @@ from bot.settings import Settings
 from bot.wishes import Wishes
 from storage.chain_cache import SqlChainCache
 from storage.confirmations import Confirmations
-from storage.database import Database
+from storage.database import HEAD, Database, revision
 from storage.journal import Remembered, SqlJournal
 from storage.outbox import Outbox
 from storage.people import Register
@@ -56,7 +56,8 @@ class Memory:
 
     @classmethod
     async def open(cls, directory: Path, settings: Settings, wall: Clock, *, inline: bool) -> "Memory":
-        database = await Database.open(directory / DATABASE, inline=inline)
+        durable = settings.mode == "live"
+        database = await Database.open(directory / DATABASE, inline=inline, durable=durable)
         try:
             return await cls._on(database, settings, wall)
         except BaseException:
@@ -157,3 +158,39 @@ def bases_of(last: LastRun | None, library: Library) -> frozenset[str]:
         with contextlib.suppress(BadPlaybook):  # said when it is opened again
             bases |= set(library.load(name).universe)
     return frozenset(bases)
+
+
+# --- looked at beside a desk that may be running: nothing is written, no schema changed ------------------------------
+
+
+async def books_in(directory: Path) -> Remembered | None:
+    """What the desk of a data directory holds; None: no desk has lived there yet. Raises BadRecord."""
+    if not (directory / DATABASE).is_file():
+        return None
+    database = await Database.look(directory / DATABASE)
+    try:
+        return await SqlJournal(database, route=lambda _: [], wall=SystemClock()).load()
+    finally:
+        await database.close()
+
+
+async def members_of(directory: Path, platform: str, wall: Clock) -> tuple[str, ...]:
+    """Accounts that were let in otherwise than by the environment, as "telegram:7"."""
+    if not (directory / DATABASE).is_file():
+        return ()
+    database = await Database.look(directory / DATABASE)
+    try:
+        people = await Register(database, wall).load()
+    finally:
+        await database.close()
+    others = (person for person in people if person.source != "environment")
+    return tuple(key for person in others for key in person.accounts if key.startswith(f"{platform}:"))
+
+
+async def schema_of(path: Path) -> tuple[str, str]:
+    """A database's revision, and the newest there is. Raises BadRecord."""
+    database = await Database.look(path)
+    try:
+        return await database.read(revision) or "", HEAD
+    finally:
+        await database.close()

@@ -3,14 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
 
 from trading.clock import ManualClock
 from trading.desk import Desk
+from trading.errors import NoEvidence
 from trading.events import DataGap
-from trading.market.feed import Feed, Step
+from trading.market.moments import MarketFeed, Step
 from trading.messages import Command
-from trading.venues.paper import PaperVenue
+from trading.model import Candle, Quote, Symbol
+from trading.ports import Clock
 
 
 class Pace:
@@ -37,6 +42,16 @@ class Pace:
 GROUP = 32  # moments
 
 
+class Driven(Protocol):
+    """A venue that lives by the market it is shown: the paper one. A real one lives by itself."""
+
+    def advance(self, candle: Candle, quote: Quote) -> None: ...
+
+    def settle_funding(self, symbol: Symbol, at: datetime, rate: Decimal, mark: Decimal) -> None: ...
+
+    def end_of_data(self, symbol: Symbol) -> None: ...
+
+
 class Track:
     """One desk in the market: its account, its clock, and from which moment on it plays."""
 
@@ -44,9 +59,9 @@ class Track:
         self,
         *,
         desk: Desk,
-        feed: Feed,
-        venue: PaperVenue,
-        clock: ManualClock,
+        feed: MarketFeed,
+        venue: Driven,
+        clock: Clock,
         due: Callable[[datetime], list[Command]],
         since: datetime | None = None,
     ) -> None:
@@ -62,7 +77,8 @@ class Track:
         nothing happens, where this desk has lived it already."""
         if self.since is not None and step.at < self.since:
             return False
-        self.clock.set(max(step.at, self.clock.now()))
+        if isinstance(self.clock, ManualClock):  # a real market's is the wall's
+            self.clock.set(max(step.at, self.clock.now()))
         await self._happen(step)
         await self._look(step)
         return True
@@ -86,11 +102,12 @@ class Track:
         desk = self.desk
         for candle in step.candles:
             if desk.watches(candle.symbol):
-                desk.on_quote(self.feed.quote(candle.symbol))
+                with suppress(NoEvidence):  # of a real market: it came too late to act on
+                    desk.on_quote(self.feed.quote(candle.symbol))
                 await desk.settle()
         desk.on_time()
         await desk.settle()
-        for command in self.due(step.at):
+        for command in self.due(step.due or step.at):
             await desk.obey(command)
             await desk.settle()
 
@@ -98,7 +115,7 @@ class Track:
 Beside = Callable[[Step], Awaitable[None]]
 
 
-async def _nobody(_: Step) -> None:
+async def nobody(_: Step) -> None:
     """No desk stands beside the live one."""
 
 
@@ -109,13 +126,13 @@ class Player:
         self,
         *,
         desk: Desk,
-        feed: Feed,
-        venue: PaperVenue,
-        clock: ManualClock,
+        feed: MarketFeed,
+        venue: Driven,
+        clock: Clock,
         due: Callable[[datetime], list[Command]],
         pace: Pace,
         progress: Callable[[datetime], None] = lambda _: None,
-        beside: Beside = _nobody,
+        beside: Beside = nobody,
     ) -> None:
         self.desk = desk
         self.live = Track(desk=desk, feed=feed, venue=venue, clock=clock, due=due)

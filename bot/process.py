@@ -9,6 +9,7 @@ from bot.charts.studio import Studio
 from bot.chats.console import Console
 from bot.gate import Surface
 from bot.housekeeping import Housekeeping
+from bot.live_player import LivePlayer
 from bot.markets import Market
 from bot.player import Player
 from bot.scheduler import wall_jobs
@@ -27,7 +28,7 @@ class Gavel:
     """One process: a desk, its market, its chats."""
 
     desk: Desk
-    player: Player
+    player: Player | LivePlayer
     console: Console
     chats: Chats
     surface: Surface
@@ -51,7 +52,7 @@ class Gavel:
         jobs = wall_jobs(self.housekeeping.jobs)
         reason = "a fault"
         try:
-            ended = await self.player.run(self.market.feed.steps(self.resumed_at))
+            ended = await self._play()
             reason = "the market's data has ended" if ended else "asked to stop"
             await self.desk.stop(reason)
             return ended
@@ -65,6 +66,11 @@ class Gavel:
             await self.housekeeping.close(reason)
             await self.studio.close()
             await asyncio.gather(*(chat.close() for chat in self.chats.running), return_exceptions=True)
+
+    async def _play(self) -> bool:
+        if isinstance(self.player, LivePlayer):
+            return await self.player.run()
+        return await self.player.run(self.market.played(self.resumed_at))
 
 
 def _report(task: "asyncio.Task[None]") -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 from bot.asking.growing import Growths
+from bot.live_setup import Setup
 from bot.render.views import DecisionLine
 from bot.render.words import RenderContext, card
 from bot.routing import Routing
@@ -26,6 +27,7 @@ from trading.playbook import Playbook
 from trading.ports import LanguageModel
 from trading.spending import BudgetView
 from trading.status import DeskStatus, ExposureView, MarketView, RegimeLine, SettingLine, ShadowDeskView
+from trading.venues.exchange.wire import Finding
 
 CONFIRM_FOR = timedelta(seconds=120)
 
@@ -297,6 +299,14 @@ class Voices(Protocol):
         ...
 
 
+class Doctor(Protocol):
+    """The self-check, see bot/doctor.py."""
+
+    async def look(self) -> tuple[Finding, ...]:
+        """Look at everything now. Bounded in time; never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """All that commands work with; wired once."""
@@ -316,6 +326,8 @@ class Tools:
     about: RenderContext
     version: str
     growths: Growths = field(default_factory=Growths)
+    doctor: Doctor | None = None  # None: in a process that has none
+    setup: Setup = field(default_factory=Setup)
 
 
 # --- one command --------------------------------------------------------------------------------------------------

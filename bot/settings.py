@@ -9,7 +9,14 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trading.errors import BadSettings
@@ -43,7 +50,19 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), validation_alias="GAVEL_DATA_DIR")
     playbook: str = Field("desk", validation_alias="GAVEL_PLAYBOOK", min_length=1)
-    mode: str = Field("paper", validation_alias="GAVEL_MODE")
+    venue: Literal["weex", "binance", "bybit"] | None = Field(None, validation_alias="GAVEL_VENUE")
+    mode: Literal["paper", "live"] = Field("paper", validation_alias="GAVEL_MODE")
+    practice: Literal["demo", "testnet"] | None = Field(None, validation_alias="GAVEL_PRACTICE")
+    weex_key: SecretStr | None = Field(None, validation_alias="WEEX_API_KEY")
+    weex_secret: SecretStr | None = Field(None, validation_alias="WEEX_API_SECRET")
+    weex_passphrase: SecretStr | None = Field(None, validation_alias="WEEX_API_PASSPHRASE")
+    binance_key: SecretStr | None = Field(None, validation_alias="BINANCE_API_KEY")
+    binance_secret: SecretStr | None = Field(None, validation_alias="BINANCE_API_SECRET")
+    bybit_key: SecretStr | None = Field(None, validation_alias="BYBIT_API_KEY")
+    bybit_secret: SecretStr | None = Field(None, validation_alias="BYBIT_API_SECRET")
+    weex_log: Literal["off", "on", "required"] = Field("off", validation_alias="GAVEL_WEEX_LOG")
+    venue_loopback: str | None = Field(None, validation_alias="GAVEL_VENUE_LOOPBACK")  # tests only
+    venue_ca: Path | None = Field(None, validation_alias="GAVEL_VENUE_CA")  # tests only
     start_equity: Decimal = Field(
         Decimal(10_000), validation_alias="GAVEL_START_EQUITY", gt=0, allow_inf_nan=False, max_digits=20
     )
@@ -85,17 +104,28 @@ class Settings(BaseSettings):
     usd_words: Usd = Field(Decimal("0.25"), validation_alias="GAVEL_USD_WORDS_PER_DAY", ge=0)  # /ask, /playbook new
 
     @property
+    def account_folder(self) -> str:
+        """Of the data directory: books of paper and of money, and of two exchanges, are never mixed."""
+        return "-".join(part for part in (self.venue, self.practice, self.mode) if part)
+
+    @property
     def secrets(self) -> list[SecretStr]:
         """All there are, for whoever has to mask them."""
         return [value for _, value in self if isinstance(value, SecretStr)]
 
-    @field_validator("mode")
+    @field_validator("venue_loopback")
     @classmethod
-    def _paper(cls, value: str) -> str:
-        if value == "live":
-            raise ValueError("live is refused: this version has no venue adapter yet")
-        if value != "paper":
-            raise ValueError("paper is expected")
+    def _here(cls, value: str | None) -> str | None:
+        host, _, port = (value or "127.0.0.1:1").rpartition(":")
+        if not port.isdigit() or not _is_loopback(f"https://{host}"):
+            raise ValueError("for tests: only a loopback address is taken, 127.0.0.1:PORT")
+        return value
+
+    @field_validator("mode", "practice")
+    @classmethod
+    def _somewhere(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value not in (None, "paper") and "venue" in info.data and info.data["venue"] is None:
+            raise ValueError(f"{value} needs GAVEL_VENUE: weex, binance or bybit")
         return value
 
     @field_validator("speed", mode="before")
@@ -143,7 +173,19 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("gemini_key", "openrouter_key", "own_model_key", "etherscan_key")
+    @field_validator(
+        "gemini_key",
+        "openrouter_key",
+        "own_model_key",
+        "etherscan_key",
+        "weex_key",
+        "weex_secret",
+        "weex_passphrase",
+        "binance_key",
+        "binance_secret",
+        "bybit_key",
+        "bybit_secret",
+    )
     @classmethod
     def _key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):

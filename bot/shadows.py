@@ -6,7 +6,7 @@ whatever goes wrong in a shadow ends that shadow alone.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from bot.player import Track
 from trading.desk import Desk
 from trading.errors import Misuse, NoEvidence
 from trading.events import ShadowDeskChanged
-from trading.market.feed import Feed, Step
+from trading.market.moments import MarketFeed, Step
 from trading.messages import AddShadow, RemoveShadow
 from trading.model import Symbol
 from trading.status import Difference, ShadowDeskView
@@ -69,12 +69,20 @@ class Shadows:
     """At most MOST of them. `prepare` finds the playbook and opens its files; an old one goes on where it stood."""
 
     def __init__(
-        self, *, live: Desk, records: Records, feed: Feed, prepare: Prepare, anew: Callable[[str], None]
+        self,
+        *,
+        live: Desk,
+        records: Records,
+        feed: MarketFeed,
+        played: Callable[[datetime], Iterator[Step]],
+        prepare: Prepare,
+        anew: Callable[[str], None],
     ) -> None:
         self.live = live
         self.running: dict[str, Shadow] = {}
         self._records = records
         self._feed = feed
+        self._played = played
         self._prepare = prepare
         self._anew = anew  # puts what an earlier shadow of that name has left aside
         self._door = asyncio.Lock()  # one comes or goes at a time
@@ -176,7 +184,7 @@ class Shadows:
         begins = min((s.track.since for s in self.running.values() if s.track.since), default=until)
         if begins >= until:
             return
-        for step in self._feed.steps(begins):
+        for step in self._played(begins):
             if step.at >= until:
                 return
             await self.play(step)

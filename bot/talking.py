@@ -44,11 +44,13 @@ class Chats:
     refused: list[Capability] = field(default_factory=list)  # chats that are not started, and why
     mail: tuple[DestinationHealth, ...] = ()
     others: list[Callable[[], Capability | None]] = field(default_factory=list)  # what else the surface keeps up
+    lines: list[Callable[[], tuple[Capability, ...]]] = field(default_factory=list)  # likewise, several at once
 
     def states(self) -> tuple[Capability, ...]:
         chats = (*(chat.state for chat in self.running), *self.refused)
         others = (state() for state in self.others)
-        return (*chats, *(_mail_state(m) for m in self.mail), *(line for line in others if line is not None))
+        told = (*chats, *(_mail_state(m) for m in self.mail), *(line for line in others if line is not None))
+        return (*told, *(line for lines in self.lines for line in lines()))
 
     def distrust(self, platform: str) -> str:
         """Why commands of a platform must not be obeyed now; "" where they may."""

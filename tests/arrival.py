@@ -13,7 +13,7 @@ from bot.surface import Button, Card
 from tests.fakes import discord_markup, telegram_markup
 from tests.fakes.telegram_markup import parse_html, parse_rich, utf16
 
-MODE = "PAPER "
+MODES = ("PAPER ", "LIVE ")
 
 
 def bare(text: str) -> str:
@@ -27,8 +27,8 @@ def unsafe(text: str) -> list[str]:
 
 
 def keeps_to_a_phone(card: Card) -> None:
-    assert card.title.startswith(MODE)
-    assert len(MODE) < len(card.title) <= TITLE_LIMIT
+    assert card.title.startswith(MODES)
+    assert len("PAPER ") < len(card.title) <= TITLE_LIMIT
     lines = (*card.body(), *card.detail)
     assert all(0 < len(line) <= LINE_LIMIT or LINK.fullmatch(line) for line in lines), max(lines, key=len)
     assert unsafe(card.plain().replace("\n", "")) == []
@@ -76,7 +76,7 @@ def arrives_on_discord(card: Card) -> None:
     assert all(0 < len(part) <= discord_markup.TEXT_LIMIT for part in parts)
     assert bare("".join(map(discord_markup.shown, parts))) == bare(card.plain())
     discord_markup.check_components(rows)
-    assert parts[0].startswith(f"**{MODE}")
+    assert parts[0].startswith(tuple(f"**{mode}" for mode in MODES))
     for row in rows:
         for key in row["components"]:
             comes_back(card.buttons, key["custom_id"])

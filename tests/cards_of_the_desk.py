@@ -6,9 +6,11 @@ from datetime import timedelta
 from decimal import Decimal as D
 from zoneinfo import ZoneInfo
 
+from bot.live_setup import Setup
 from bot.render.changes import one_phase_card, phase_card, playbook_card, playbooks_card, shadows_card
 from bot.render.digest import late_note, together_card, unworded_card
 from bot.render.market import exposure_card, market_card, regimes_card
+from bot.render.mode import mode_card, wallet_card
 from bot.render.orders import approval_card, locks_card
 from bot.render.risk import breaker_card
 from bot.render.settings import settings_card, settings_file
@@ -31,7 +33,7 @@ from tests.risk_examples import AT, BTC, ETH
 from tests.shown import ABOUT, Shown, shown
 from trading import events as m
 from trading.breaker import Tripwire
-from trading.model import Direction, TradingState
+from trading.model import Direction, TradingState, Wallets
 from trading.playbook import Phase, Playbook, load
 from trading.state import PairLock
 from trading.status import Armed, Capability, SettingLine
@@ -87,6 +89,22 @@ HELD = held_lines(STATUS)
 FULL = "the journal takes nothing: disk full"
 
 
+PAPER_WITH_KEYS = Setup(
+    venue="binance",
+    keys=(("BINANCE_API_KEY", ".env"),),
+    lacking=("BINANCE_API_SECRET", "GAVEL_MODE=live"),
+)
+KEYS = (("BYBIT_API_KEY", "the environment"), ("BYBIT_API_SECRET", ".env"))
+REAL = Setup(venue="bybit", keys=KEYS, lacking=())
+PRACTICE = replace(REAL, practice="testnet")
+LIVE = examples.a_status(mode="LIVE", market="Bybit V5, live prices", live_by=ANA, live_at=AT)
+EVEN = Wallets(venue=D("9999.6815159"), desk=D("9999.68151592"), at=AT)
+RICHER = Wallets(venue=D("10250.00"), desk=D("10000.00"), at=AT)
+POORER = Wallets(venue=D("9987.4"), desk=D("10000.00"), at=AT)
+RICH = "account: the venue's wallet is 10250.00, the desk's 10000.00"
+ONCE = "The difference was seen once only, and may pass: ask again after the next look, in 30 s."
+
+
 def locks(n: int = 2) -> tuple[PairLock, ...]:
     both = PairLock(symbol=BTC, direction=None, until=None, by=ANA, at=AT, reason="news")
     one = PairLock(symbol=ETH, direction=Direction.SHORT, until=AT + HOUR, by="console:owner", at=AT)
@@ -131,6 +149,15 @@ CARDS: dict[str, Shown] = {
     "locks_page": shown(locks_card, locks(20), AT, page=2, zone=BERLIN.zone),
     "locks_none": shown(locks_card, (), AT),
     "approval": shown(approval_card, asked, ABOUT),
+    "mode": shown(mode_card, STATUS, Setup()),
+    "mode_keys": shown(mode_card, STATUS, PAPER_WITH_KEYS),
+    "mode_live": shown(mode_card, LIVE, REAL, BERLIN.zone),
+    "mode_live_unconfirmed": shown(mode_card, replace(LIVE, live_at=None, live_by=""), REAL),
+    "mode_practice": shown(mode_card, LIVE, PRACTICE),
+    "wallet": shown(wallet_card, replace(LIVE, wallets=EVEN), BERLIN.zone),
+    "wallet_more": shown(wallet_card, replace(LIVE, wallets=RICHER, frozen=RICH, unacceptable="")),
+    "wallet_less": shown(wallet_card, replace(LIVE, wallets=POORER, frozen=RICH, unacceptable=ONCE)),
+    "wallet_unknown": shown(wallet_card, replace(LIVE, wallets=None)),
     "pinned": shown(pinned_card, STATUS, STATUS.at, BERLIN),
     "pinned_halted": shown(pinned_card, HALTED, HALTED.at, BERLIN),
     "pinned_held_back": shown(pinned_card, examples.a_held_back_status(locks=locks()), AT + HOUR, ABOUT),

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import bot.commands  # noqa: F401 - fills the catalogue
 from bot.catalogue import COMMANDS, Effect
+from bot.live_setup import Setup
+from bot.render.words import RenderContext
 from bot.surface import Card, Role
 from tests import risk_examples as risk
 from tests.risk_examples import AT
 from tests.surfaces import ANA, Stage
-from trading.model import Symbol, TradingState
+from trading.model import Symbol, TradingState, Wallets
 from trading.state import PairLock
 
 Prepare = Callable[[Stage], Awaitable[None] | None]
@@ -20,7 +23,7 @@ _DRAWN = (
     (re.compile(r"Type \d+ to"), "Type 4711 to"),
     (re.compile(r"Read: \d+ playbooks"), "Read: 5 playbooks"),
 )
-NEVER = frozenset({"mode live", "mode paper"})  # this version has no real venue: both are refused
+ON_PAPER = frozenset({"mode live", "mode paper"})  # refused there: they are for a desk whose orders go to an exchange
 
 
 def _halted(stage: Stage) -> None:
@@ -42,6 +45,23 @@ def _overridden(stage: Stage) -> None:
     stage.desk.view = replace(stage.desk.view, breaker=risk.view(risk.overridden()))
 
 
+def _live(stage: Stage) -> None:
+    stage.desk.view = replace(stage.desk.view, mode="LIVE", market="Bybit V5, live prices")
+    keys = (("BYBIT_API_KEY", "the environment"), ("BYBIT_API_SECRET", "the environment"))
+    about = RenderContext(mode="LIVE", market="Bybit V5, live prices")
+    stage.surface._tools = replace(stage.tools, setup=Setup(venue="bybit", keys=keys, lacking=()), about=about)
+
+
+def _confirmed(stage: Stage) -> None:
+    _live(stage)
+    stage.desk.view = replace(stage.desk.view, live_by="Otto (telegram:9)", live_at=AT)
+
+
+def _richer(stage: Stage) -> None:
+    wallets = Wallets(venue=Decimal("10250.00"), desk=Decimal("10000.00"), at=AT)
+    stage.desk.view = replace(stage.desk.view, wallets=wallets, unacceptable="")
+
+
 async def _ann(stage: Stage) -> None:
     await stage.tools.people.add("discord:815", Role.OPERATOR, name="Ann", by="a test")
 
@@ -56,14 +76,15 @@ _BEFORE: dict[str, Prepare] = {
     "unlock": _locked,
     "breaker reset": _throttled,
     "breaker end": _overridden,
+    "mode live": _live,
+    "mode paper": _confirmed,
+    "wallet accept": _richer,
     "users role": _ann,
     "users remove": _ann,
     "users link": _ann,
     "users unlink": _ann_twice,
 }
-ASKING = tuple(
-    path for path, entry in COMMANDS.items() if entry.effect in (Effect.ASKS, Effect.CODE) and path not in NEVER
-)
+ASKING = tuple(path for path, entry in COMMANDS.items() if entry.effect in (Effect.ASKS, Effect.CODE))
 
 
 async def question(stage: Stage, path: str) -> Card:

@@ -48,7 +48,9 @@ from trading.model import (
     Side,
     Trade,
     TradingState,
+    Wallets,
 )
+from trading.reconcile import ACCOUNT
 from trading.risk.expectancy import Method
 from trading.status import Armed, Capability, DeskStatus, PositionStatus
 
@@ -515,7 +517,13 @@ def events() -> dict[str, m.Event]:
         "resumed": m.TradingResumed(at=AT, by="Ana (telegram:7)", halted_by="Ana (telegram:7)", halt_reason="news"),
         "phase_changed": m.PhaseChanged(at=AT, by="console:owner", before="base", after="final"),
         "books_disagreed": m.BooksDisagreed(at=AT, symbol=BTC, detail="the venue holds 0, the desk 0.0124 long"),
+        "books_disagreed_wallet": m.BooksDisagreed(
+            at=AT, symbol=ACCOUNT, detail="the venue's wallet is 10250.00, the desk's 10000.00"
+        ),
         "books_agreed": m.BooksAgreed(at=AT, symbol=BTC),
+        "wallet_accepted": m.WalletAccepted(at=AT, by=ANA, before=D("10000.00"), after=D("10250.00")),
+        "live_armed": m.LiveArmed(at=AT, by=ANA, equity=D("10008.23133"), venue="binance"),
+        "live_disarmed": m.LiveDisarmed(at=AT, by=ANA),
         "venue_lost": lost,
         "venue_back": m.VenueBack(at=AT, lost_at=AT - timedelta(minutes=14)),
         "chat_troubled": m.ChatTroubled(at=AT, chat="telegram", detail="another process reads it", over=False),
@@ -563,6 +571,8 @@ def a_status(**changes: object) -> DeskStatus:
         balance=Balance(wallet=D("9999.6815159"), available=D("9920.06"), as_of=AT),
         breaker=risk.view(),
         sized=risk.by_kelly(),
+        wallets=Wallets(venue=D("9999.6815159"), desk=D("9999.6815159"), at=AT),
+        unacceptable="Nothing differs: the venue's wallet is the desk's.",
     )
     return replace(made, **changes)
 

@@ -11,10 +11,13 @@ from trading.execution import Execution
 from trading.lanes import Lanes
 from trading.locks import in_force, locked, unlocked, words
 from trading.messages import (
+    AcceptWallet,
     AddShadow,
     Amend,
     AmendPhase,
+    ArmLive,
     ClosePosition,
+    DisarmLive,
     EndOverride,
     EnterPair,
     Flatten,
@@ -32,6 +35,7 @@ from trading.messages import (
 )
 from trading.model import Leg, Position, Symbol, TradingState, base_of
 from trading.playbook import Playbook
+from trading.real_money import RealMoney
 from trading.running import Running
 from trading.sentry import Sentry
 from trading.settings import BY_DATES, Alter, Change, amendment, require_phase
@@ -55,6 +59,7 @@ class Control:
         execution: Execution,
         lanes: Lanes,
         thinking: Thinking,
+        money: RealMoney,
         look: Callable[[], None],
     ) -> None:
         self.book = book
@@ -63,6 +68,7 @@ class Control:
         self.execution = execution
         self.lanes = lanes
         self.thinking = thinking
+        self.money = money
         self.by_hand = ByHand(book=book, market=running.market, execution=execution, lanes=lanes)
         self._look = look
         self._turn = asyncio.Lock()  # held for a few writes, never while anything is thought about
@@ -96,6 +102,8 @@ class Control:
                 return await self._minded(self.sentry.override(command.level, command.lasts, by=command.by))
             case EndOverride():
                 return await self._minded(self.sentry.end_override(command.by))
+            case ArmLive() | DisarmLive() | AcceptWallet():
+                return await self._about_money(command)
 
     # --- trading ------------------------------------------------------------------------------------------------
 
@@ -182,6 +190,20 @@ class Control:
         """What a person has done about the breaker holds at once, and is written."""
         self._look()
         await self.book.commit([], exit=True)
+        return said
+
+    # --- real money ---------------------------------------------------------------------------------------------
+
+    async def _about_money(self, command: ArmLive | DisarmLive | AcceptWallet) -> str:
+        async with self._turn:
+            match command:
+                case ArmLive():
+                    said = await self.money.arm(command)
+                case DisarmLive():
+                    said = await self.money.disarm(command)
+                case AcceptWallet():
+                    said = await self.money.accept(command)
+        self._look()
         return said
 
     # --- settings -----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from trading.messages import Command, Decide, OrderReport, SumPeriod, SumWaits, 
 from trading.model import ExitReason, Position, Quote, Symbol
 from trading.playbook import Playbook
 from trading.ports import Clock, Journal, Venue
+from trading.real_money import RealMoney
 from trading.reconcile import Reconciler
 from trading.running import Arm, Panel, Running
 from trading.scoring import Scoring
@@ -39,15 +40,15 @@ from trading.watch import Watch
 
 log = logging.getLogger(__name__)
 
+PAPER, LIVE = "PAPER", "LIVE"  # whose money it is
 BREAKER = Symbol("breaker")  # its lane, in which what it has to say is written
 SCORES = Symbol("scores")  # likewise of calls whose horizon has passed
 STOP_WITHIN = 2.0  # seconds that lanes have to finish what they do
+SETTLE_WITHIN = 5.0  # seconds that a look at the venue's books waits for them
 
 
 class Desk:
     """Build with `Desk.open`, which reads the journal, then `start` it."""
-
-    mode = "PAPER"
 
     def __init__(
         self,
@@ -58,7 +59,9 @@ class Desk:
         running: Running,
         resumed_at: datetime | None,
         told: frozenset[tuple[str, Symbol]] = frozenset(),
+        mode: str = PAPER,
     ) -> None:
+        self.mode = mode
         self.book, self.market, self.running = book, market, running
         self.resumed_at, self._told = resumed_at, told
         self.venue = TimedVenue(venue, clock=book.clock, note=book.timed)
@@ -89,6 +92,7 @@ class Desk:
             frozen=lambda: self.frozen,
             failed=self._on_fault,
         )
+        self.money = RealMoney(book=book, reconciler=self.reconciler, market=market, real=mode == LIVE)
         self.control = Control(
             book=book,
             running=running,
@@ -96,11 +100,14 @@ class Desk:
             execution=self.execution,
             lanes=self.lanes,
             thinking=self.thinking,
+            money=self.money,
             look=self._look,
         )
         self.waits = self.thinking.waits
         running.followers.append(self._follow)
         self.faults: dict[str, str] = {}
+        # Who else may say why entries are frozen; "" where they are not.
+        self.holds: list[Callable[[], str]] = [lambda: self.money.hold]
         self.patient = True  # whether time stands still while somebody thinks: it does in a replay, not at a venue
 
     @classmethod
@@ -116,6 +123,7 @@ class Desk:
         arm: Arm,
         load: Load,
         tags: Mapping[str, str],
+        mode: str = PAPER,
     ) -> "Desk":
         """A desk with the books it had when its last process ended, or with new ones opened at the venue's balance.
 
@@ -123,13 +131,15 @@ class Desk:
         another one by its name, and raises BadPlaybook.
         """
         remembered = await journal.load()
-        balance = await venue.balance()
+        balance, beginning = await venue.balance(), await venue.beginning()
         fresh = DeskState(
             desk=name,
             playbook=playbook.name,
             start_equity=balance.wallet,
             waits_since=clock.now(),
             tags=dict(tags),
+            last_fill=beginning,
+            last_funding=beginning,
         )
         book = Book(journal=journal, clock=clock, state=fresh, playbook=playbook, remembered=remembered)
         desk = cls(
@@ -139,6 +149,7 @@ class Desk:
             running=Running(book=book, market=market, file=playbook, arm=arm, load=load),
             resumed_at=remembered.state.market_at if remembered else None,
             told=remembered.told if remembered else frozenset(),
+            mode=mode,
         )
         for decision in await journal.waits(desk.waits.since) if remembered else ():
             desk.waits.add(decision)
@@ -203,9 +214,9 @@ class Desk:
         """Exits look at every quote; an instrument without a position, real or shadow, has nothing to exit."""
         if self.book.on(quote.symbol) is not None:
             self._look()
-            self.lanes.post(quote.symbol, lambda: self.watch.on_quote(quote))
+            self.lanes.post_newest(quote.symbol, "quote", lambda: self.watch.on_quote(quote))
         if self.shadowing.on(quote.symbol) is not None:
-            self.lanes.post(quote.symbol, lambda: self.shadowing.on_quote(quote))
+            self.lanes.post_newest(quote.symbol, "shadow", lambda: self.shadowing.on_quote(quote))
 
     def watches(self, symbol: Symbol) -> bool:
         """Whether a quote of this instrument matters to anything that is open."""
@@ -216,7 +227,7 @@ class Desk:
         self._look()
         for symbol in sorted(self.book.taken()):
             if self.execution.needs_attention(symbol):
-                self.lanes.post(symbol, lambda s=symbol: self.execution.attend(s))  # type: ignore[misc]
+                self.lanes.post_newest(symbol, "attend", lambda s=symbol: self.execution.attend(s))  # type: ignore[misc]
         if self.scoring.due:
             self.lanes.post(SCORES, self.scoring.score)
 
@@ -296,7 +307,9 @@ class Desk:
     async def _sweep(self) -> None:
         """Reconcile with the venue; a phase that began by its date is noticed here too, and a lock that is over."""
         self.control.forget_locks()
-        await self.lanes.settle()
+        with suppress(TimeoutError):  # at a real venue one lane may hang: the others are looked at all the same
+            async with asyncio.timeout(None if self.patient else SETTLE_WITHIN):
+                await self.lanes.settle()
         await self.reconciler.run()
         if self.book.writable is not None and not self.book.writable.ok:
             await self.book.commit([], exit=True)  # whether it takes anything again
@@ -340,7 +353,7 @@ class Desk:
             return "; ".join(f"inner error on {where}: {what}" for where, what in self.faults.items())
         if self.book.unwritten:
             return "the journal cannot be written"
-        return self.reconciler.frozen
+        return self.reconciler.frozen or next((why for hold in self.holds if (why := hold())), "")
 
     def status(self) -> DeskStatus:
         return status_of(
@@ -350,6 +363,6 @@ class Desk:
             phase=self.running.phase_name,
             frozen=self.frozen,
             last_decision=self.thinking.last,
-            balance=self.reconciler.balance,
+            reconciler=self.reconciler,
             capabilities=self_check(self.running, self.reconciler, faults=self.faults, ended=self.thinking.ended),
         )

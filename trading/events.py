@@ -424,6 +424,31 @@ class BooksAgreed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalletAccepted(Event):
+    """A person has taken the venue's wallet as the desk's: a deposit, a withdrawal. It is no profit and no loss."""
+
+    by: str
+    before: Decimal
+    after: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveArmed(Event):
+    """A person has confirmed that real money is traded: the desk may enter."""
+
+    by: str
+    equity: Decimal
+    venue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveDisarmed(Event):
+    """Nothing is entered any more; what is open goes on being managed."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLost(Event):
     """Said once; entries freeze until it answers again."""
 

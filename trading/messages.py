@@ -206,6 +206,28 @@ class RemoveShadow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmLive:
+    """Real money may be traded from now on, until somebody takes that back; a restart does not."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisarmLive:
+    """No new entries with real money. What is open goes on being managed."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptWallet:
+    """What the venue has in the wallet is the desk's from now on: a deposit, a withdrawal, a fee in another coin."""
+
+    by: str
+    difference: Decimal | None = None  # as it was shown; None: whatever it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SumPeriod:
     """Tell what the UTC day, or the week, that has just ended came to."""
 
@@ -231,5 +253,8 @@ Instruction = (  # what people ask for
     | UsePlaybook
     | AddShadow
     | RemoveShadow
+    | ArmLive
+    | DisarmLive
+    | AcceptWallet
 )
 Command = Routine | Instruction

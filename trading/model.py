@@ -414,6 +414,19 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wallets:
+    """What the venue and the desk's own books have in the wallet, of one moment."""
+
+    venue: Decimal
+    desk: Decimal
+    at: datetime
+
+    @property
+    def difference(self) -> Decimal:
+        return self.venue - self.desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
     """A position as the venue tells it."""
 

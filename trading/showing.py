@@ -10,7 +10,7 @@ from trading.errors import NoEvidence
 from trading.lessons import evidence_of
 from trading.locks import in_force
 from trading.market.snapshot import Snapshots
-from trading.model import ZERO, Balance, Guard, Position, Symbol, base_of
+from trading.model import ZERO, Guard, Position, Symbol, base_of
 from trading.reconcile import Reconciler
 from trading.risk.expectancy import Sized, risk_fraction
 from trading.running import Running
@@ -25,7 +25,7 @@ def status_of(
     phase: str,
     frozen: str,
     last_decision: str,
-    balance: Balance | None,
+    reconciler: Reconciler,
     capabilities: tuple[Capability, ...],
 ) -> DeskStatus:
     """One moment of the desk. Where a mark is missing, what depends on it is None, never a guess."""
@@ -56,13 +56,17 @@ def status_of(
         pending=book.entries(),
         last_decision=last_decision,
         capabilities=capabilities,
-        balance=balance,
+        balance=reconciler.balance,
         breaker=describe(state.breaker, book.clock.now()),
         health=state.health if book.playbook.health else None,
         sized=_sized(book),
         shadow=state.shadow,
         version=state.version,
         locks=in_force(state.locks, book.clock.now()),
+        live_by=state.live_by,
+        live_at=state.live_at,
+        wallets=reconciler.wallets,
+        unacceptable=reconciler.unacceptable,
     )
 
 

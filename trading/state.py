@@ -108,3 +108,5 @@ class DeskState:
     attendance: tuple[Attendance, ...] = ()  # by persona and model: how often each was asked, and what came of it
     judged: tuple[CalibrationRecord, ...] = ()  # what the judge's confidences have been worth
     weighed: Weighed | None = None  # whether other weights were proposed, when that was looked at last
+    live_by: str = ""  # who has confirmed that real money is traded,
+    live_at: datetime | None = None  # and when. None: nobody, so nothing is entered where orders go to an exchange

@@ -9,7 +9,7 @@ from trading.breaker import BreakerView
 from trading.health import Health
 from trading.market.correlation import Rho
 from trading.market.outlook import Outlook
-from trading.model import Balance, Order, Position, Quote, Symbol, TradingState
+from trading.model import Balance, Order, Position, Quote, Symbol, TradingState, Wallets
 from trading.personas.sigma import SigmaView
 from trading.risk.expectancy import Sized
 from trading.risk.portfolio import Use
@@ -28,7 +28,7 @@ class Capability:
 
     name: str
     state: Armed
-    why: str = ""  # empty when armed
+    why: str = ""  # of what is armed: figures, or nothing
     since: datetime | None = None
 
 
@@ -68,6 +68,10 @@ class DeskStatus:
     version: int = 0  # of the settings
     balance: Balance | None = None
     locks: tuple[PairLock, ...] = ()  # those in force
+    live_by: str = ""  # who has confirmed that real money is traded; "" on paper, and until somebody has
+    live_at: datetime | None = None
+    wallets: Wallets | None = None  # at the last look; None: the venue was not read
+    unacceptable: str = ""  # why the venue's wallet cannot be taken as the desk's now; "" where it can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

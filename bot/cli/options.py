@@ -1,5 +1,7 @@
 """What the commands of the shell have in common: types of their options, exit codes, how a fault is said."""
 
+import logging
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,3 +74,17 @@ def guarded(work: Callable[[], int]) -> int:
     except GavelError as error:
         click.echo(f"gavel: {error}", err=True)
         return FAILED
+
+
+def own_directory(settings: Any) -> Path:
+    """Where the desk of these settings lives: each exchange and each mode has a folder of its own."""
+    base: Path = settings.data_dir
+    return base if settings.venue is None else base / str(settings.account_folder)
+
+
+def quiet(settings: Any) -> None:
+    """Nothing but errors beside what a command says, and no secret in them."""
+    from bot import redaction
+
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    redaction.install(settings.secrets)

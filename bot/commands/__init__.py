@@ -18,6 +18,7 @@ from bot.commands import (
     risk,
     settings,
     system,
+    wallet,
     whales,
     wishes,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "risk",
     "settings",
     "system",
+    "wallet",
     "whales",
     "wishes",
 ]

@@ -9,6 +9,7 @@ from bot.render.changes import CHANGES
 from bot.render.decisions import decision_card, why_button
 from bot.render.digest import DIGESTS
 from bot.render.exits import EXITS
+from bot.render.mode import MONEY
 from bot.render.orders import ORDERS
 from bot.render.people import PEOPLE
 from bot.render.positions import held_line
@@ -36,6 +37,7 @@ from bot.render.words import (
 from bot.surface import Button, Card
 from trading import events as m
 from trading.model import Direction, Leg, Order, OrderKind, OrderStatus, Side
+from trading.reconcile import ACCOUNT
 
 _PURPOSE = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.PARTIAL: "partial exit", Leg.CLOSE: "close"}
 
@@ -167,7 +169,14 @@ def _faulted(event: m.DeskFaulted, _: RenderContext) -> Card:
 
 
 def _disagreed(event: m.BooksDisagreed, _: RenderContext) -> Card:
-    return card(f"{name_of(event.symbol)} BOOKS DISAGREE, entries frozen", event.detail)
+    if event.symbol != ACCOUNT:
+        return card(f"{name_of(event.symbol)} BOOKS DISAGREE, entries frozen", event.detail)
+    return card(
+        "account BOOKS DISAGREE, entries frozen",
+        event.detail,
+        "A deposit, a withdrawal, a fee in another coin? /wallet shows it, and lets an admin accept it.",
+        buttons=(Button(label="Wallet", data="do:/wallet"),),
+    )
 
 
 def _agreed(event: m.BooksAgreed, _: RenderContext) -> Card:
@@ -228,6 +237,7 @@ RENDERERS: dict[type[m.Event], Renderer] = {
     m.AccessRefused: _knocked,
     **EXITS,
     **RISK,
+    **MONEY,
     **CHANGES,
     **DIGESTS,
     **ORDERS,

@@ -68,6 +68,7 @@ def health_card(status: DeskStatus, journal_size: int, playbook: Playbook, zone:
         state_line(status, zone),
         *(line for c in (*degraded, *off) for line in _not_well(c, status.at, zone)),
         f"Armed: {', '.join(c.name for c in armed)}" if armed else "",
+        *(f"{c.name}: {c.why}" for c in armed if c.why),
         *breaker_lines(status.breaker, status.at, zone),
         *(health_lines(status.health) if status.health else (unseen,)),
         *sizing_lines(status.sized, playbook.sizing.method),

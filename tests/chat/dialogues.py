@@ -350,7 +350,7 @@ CONTROL = (
     ),
     Dialogue(
         name="live is refused",
-        steps=(Step(says="/mode live", title="refused", has=("venue",)),),
+        steps=(Step(says="/mode live", title="refused", has=("GAVEL_VENUE",)),),
     ),
     Dialogue(
         name="a refreshed card stands where it stood",

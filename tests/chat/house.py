@@ -121,7 +121,14 @@ async def a_house_of(directory: Path, *, voices: Voices | None = None) -> AsyncI
     playbook = a_house(phases=PHASES, title="A house for tests")
     bench = await a_desk(*two_markets(BARS), journal=journal, playbook=playbook)
     queries = Queries(database)
-    shadows = Shadows(live=bench.desk, records=queries, feed=bench.feed, prepare=_no_shadow, anew=lambda _: None)
+    shadows = Shadows(
+        live=bench.desk,
+        records=queries,
+        feed=bench.feed,
+        played=bench.feed.steps,
+        prepare=_no_shadow,
+        anew=lambda _: None,
+    )
     viewing = Viewing(market=bench.view, book=bench.desk.book, playbook=bench.desk.playbook)
     bench.desk.followers.append(viewing.use)
     front = Front(bench.desk, chats=lambda: (), shadows=shadows, viewing=viewing)

@@ -21,7 +21,7 @@ from tests.fakes.discord_api import DESK, GUILD, DiscordApi
 from tests.fakes.telegram_api import Flood, TelegramApi
 from trading import playbook as playbooks
 from trading.clock import ManualClock
-from trading.market.feed import Step
+from trading.market.moments import Step
 from trading.status import Armed, DeskStatus
 
 ANN, OTTO = 11, 12

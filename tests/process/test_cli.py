@@ -79,6 +79,7 @@ except SystemExit:
     print("LOADED", *sys.modules, file=sys.stderr)
 """
 SDKS = {"google.genai", "openai", "catboost", "httpx2"}
+EXCHANGES = {"ccxt", "aiohttp", "trading.venues.exchange.client", "trading.venues.exchange.connection"}
 
 
 def loaded_by(*args: str, cwd: Path, **env: str) -> set[str]:
@@ -93,7 +94,7 @@ def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
     loaded = loaded_by("--help", cwd=tmp_path)
     assert "click" in loaded
     heavy = {"telegram", "pandas", "sqlalchemy", "sqlmodel", "pyarrow", "talib", "matplotlib", "discord", "scipy"}
-    assert not loaded & (heavy | SDKS)
+    assert not loaded & (heavy | SDKS | EXCHANGES)
 
 
 def test_a_paper_desk_loads_no_sdk_of_a_model_nor_a_data_frame(tmp_path: Path) -> None:
@@ -110,6 +111,7 @@ def test_a_paper_desk_loads_no_sdk_of_a_model_nor_a_data_frame(tmp_path: Path) -
     loaded = set(said.rpartition("LOADED")[2].split())
     assert "talib" in loaded
     assert not loaded & (SDKS | {"pandas", "scipy", "plotly", "matplotlib", "telegram", "discord"})
+    assert not loaded & EXCHANGES, "a market that is played needs no exchange"
 
 
 def test_a_playbook_with_an_unknown_key_is_told_the_nearest(place: Path) -> None:

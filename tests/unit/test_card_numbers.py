@@ -119,6 +119,7 @@ DERIVED: dict[Callable[..., Any] | type[m.Event], tuple[Derived, ...]] = {
     m.ShadowClosed: (HELD,),
     m.BreakerOverridden: (Derived("how long it lasts", lambda e: (e.until - e.at,)),),
     m.VenueBack: (Derived("how long it was gone", lambda e: (e.at - e.lost_at,)),),
+    m.WalletAccepted: (Derived("the difference", lambda e: (e.after - e.before,)),),
     views.status_card: (EACH,),
     standing.pinned_card: (EACH,),
     positions.chart_card: (Derived("its move and result at the mark", lambda v, _: at_mark(v.position, v.quote)),),

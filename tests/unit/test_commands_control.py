@@ -42,7 +42,7 @@ FOR_OPERATORS = (
 FOR_ADMINS = (
     "/set judge.min_confidence 0.7", "/undo", "/reload", "/phase set final max_hold=6h", "/playbook use smt-3.1",
     "/playbook new calm from desk", "/shadow add sigma", "/shadow remove smt-3.1", "/breaker override alert for 1h",
-    "/breaker end", "/mode live", "/mode paper",
+    "/breaker end", "/mode live", "/mode paper", "/wallet accept",
 )  # fmt: skip
 
 
@@ -111,8 +111,12 @@ REFUSALS = (
     ("/set zzz 1", "no setting 'zzz'; /settings lists them"),
     ("/settings jugde", "did you mean judge?"),
     ("/undo 3", "the settings have changed meanwhile, to version 4"),
-    ("/mode live", "no adapter to a real venue"),
+    ("/mode live", "For live trading is missing: GAVEL_VENUE"),
     ("/mode live", "no code is asked for"),
+    ("/wallet accept", "Nothing differs"),
+    ("/wallet accept some", "not an amount like 250"),
+    ("/wallet accept NaN", "not an amount like 250"),
+    ("/wallet acept", "did you mean accept?"),
     ("/mode paper", "on paper already"),
     ("/mode lve", "did you mean live?"),
 )
@@ -128,6 +132,7 @@ async def test_what_cannot_be_done_is_said_plainly(stage: Stage) -> None:
 ANSWERS = (
     ("/locks", "BTC both sides: until it is unlocked, by Ana (telegram:7): thin book"),
     ("/mode", "mode paper"),
+    ("/wallet", "wallet: venue and desk agree"),
     ("/breaker", "breaker CLOSED"),
     ("/market BTC", "MACD agrees: long"),
     ("/market btc/usdt", "momentum +0.62 x 0.25"),

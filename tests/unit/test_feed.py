@@ -9,7 +9,8 @@ import pytest
 from tests.builders import BTC, ETH, NOW, an_instrument
 from tests.desks import HOUR, SECOND, a_feed, a_funding, a_series
 from trading.errors import NoEvidence
-from trading.market.feed import Chapter, Feed, Step
+from trading.market.feed import Feed
+from trading.market.moments import Chapter, Step
 from trading.model import Symbol
 
 D = Decimal

@@ -45,7 +45,8 @@ def test_the_defaults_say_that_nothing_of_it_was_there() -> None:
 
 def test_the_row_of_a_desk_of_before_has_no_lock_and_nothing_summed() -> None:
     fresh = DeskState(desk="gavel", playbook="desk", start_equity=Decimal(10000))
-    row = to_row(fresh) | {"locks": "[]", "flattened_at": None, "summed": "{}"}  # what the migration puts there
+    migrated = {"locks": "[]", "flattened_at": None, "summed": "{}", "live_by": "", "live_at": None}  # as migrations do
+    row = to_row(fresh) | migrated
     found = from_row(DeskState, row)
     assert found == fresh
     assert (found.locks, found.flattened_at, found.summed) == ((), None, Summed())

@@ -8,7 +8,7 @@ from bot.catalogue import COMMANDS
 from bot.surface import CANCEL, CONFIRM
 from tests.arrival import arrives
 from tests.goldens import as_text, check_golden
-from tests.questions import ASKING, NEVER, golden, question, settled
+from tests.questions import ASKING, ON_PAPER, golden, question, settled
 from tests.surfaces import ANA, staged
 
 
@@ -23,8 +23,8 @@ async def test_it_is_asked_as_agreed(path: str, tmp_path: Path) -> None:
         arrives(asked)
 
 
-@pytest.mark.parametrize("path", sorted(NEVER))
-async def test_what_this_version_cannot_do_is_not_asked(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", sorted(ON_PAPER))
+async def test_what_a_paper_desk_cannot_do_is_not_asked(path: str, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         answer = await stage.card(COMMANDS[path].example, who=ANA)
         assert answer.title == "PAPER refused"

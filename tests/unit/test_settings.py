@@ -95,7 +95,7 @@ def test_every_bad_variable_is_named_at_once_and_no_value(monkeypatch: pytest.Mo
         read_settings(None)
     message = str(caught.value)
     assert all(f"  {name}: " in message for name in bad)
-    assert "this version has no venue adapter yet" in message
+    assert "live needs GAVEL_VENUE" in message
     assert "did you mean GAVEL_PLAYBOOK?" in message
     assert "not-a-token" not in message
     assert "secret" not in message

@@ -26,7 +26,7 @@ from tests.builders import BTC, ETH, NOW
 from trading.clock import SystemClock
 from trading.errors import BadPlaybook, Misuse
 from trading.events import ShadowDeskChanged
-from trading.market.feed import Step
+from trading.market.moments import Step
 from trading.market.snapshot import Snapshot
 from trading.messages import AddShadow, AmendPhase, RemoveShadow, UsePlaybook
 from trading.model import Trade

@@ -15,7 +15,7 @@ from trading.messages import Halt, LockPair
 
 ROOM = "telegram:-1001"
 # What their examples speak of is not so on this stage: they say it, and do nothing.
-NOTHING_TO_DO = {"unlock", "mode live", "mode paper", "breaker reset", "breaker end"}
+NOTHING_TO_DO = {"unlock", "mode live", "mode paper", "breaker reset", "breaker end", "wallet accept"}
 NOTHING_TO_DO |= {"users role", "users remove", "users link", "users unlink"}
 
 

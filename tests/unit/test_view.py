@@ -10,7 +10,8 @@ from tests.builders import BTC, ETH, NOW, a_playbook, an_instrument
 from tests.desks import HOUR, SECOND, a_feed, a_funding, a_house, a_series
 from trading.errors import NoEvidence
 from trading.market import view as views
-from trading.market.feed import Chapter, Feed
+from trading.market.feed import Feed
+from trading.market.moments import Chapter
 from trading.market.series import to_ms
 from trading.market.view import View
 from trading.model import OrderBook, Quote, Symbol

@@ -80,6 +80,9 @@ class Flow:
         if features.series.taker_buy is None:
             return "no taker volume in these candles"
         trades, least = float(features.taker_trades[row]), self._seat.min_trades
+        bars = -(-features.taker_window // features.series.every)
+        if np.isnan(features.series.taker_buy[max(0, row + 1 - bars) : row + 1]).any():
+            return f"of the last {span_text(self._seat.window)} not all trades were heard: taker volume is not known"
         if trades < least:
             return f"{trades:.0f} trades within {span_text(self._seat.window)}, {least} are needed"
         if not np.isfinite(features.taker_ratio[row]):
