@@ -311,12 +311,19 @@ class Execution:
                 await self._sending.end(order, OrderStatus.EXPIRED, "the venue has filled no more of it")
             return
         waited = self._now - (order.changed_at or order.created_at)
-        patience = max(LOOK_FOR, self.venue.arrives_within)
+        patience = max(self._patience(order), self.venue.arrives_within)
         never_left = order.status is OrderStatus.INTENDED and waited >= self.venue.arrives_within
         if never_left or (order.status is OrderStatus.UNKNOWN and waited >= patience):
             await self._sending.end(order, OrderStatus.ABANDONED, "never reached the venue")
         elif order.status not in _UNSENT:
             await self._sending.end(order, OrderStatus.EXPIRED, "the venue no longer knows it")
+
+    def _patience(self, order: Order) -> timedelta:
+        """A close of all that is open may be sent anew sooner: if both should come to be, the second one, reduce-only,
+        has nothing to do."""
+        position = self.book.positions.get(PositionId(order.decision_id))
+        whole = order.leg is Leg.CLOSE and position is not None and position.closing is not None
+        return ANSWER_WITHIN if whole else LOOK_FOR
 
     async def catch_up(self, symbol: Symbol) -> bool:
         """Apply what was told to nobody on one instrument; only its lane may do that. False: it could not be read."""

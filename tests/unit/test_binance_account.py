@@ -218,7 +218,7 @@ async def test_funding_that_was_paid_is_read_as_income() -> None:
 
 async def test_terms_are_read_back() -> None:
     config = [{"symbol": "BTCUSDT", "marginType": "CROSSED", "isAutoAddMargin": "false", "leverage": 21}]
-    it, _ = profile({f"GET {F}/symbolConfig": config, f"GET {F}/positionSide/dual": {"dualSidePosition": True}})
+    it, _ = profile({f"GET {F}/symbolConfig": config, f"GET {F}/accountConfig": {"dualSidePosition": True}})
     terms = await it.terms(BTC)
     assert (terms.leverage, terms.margin, terms.one_way) == (21, Margin.CROSS, False)
 

@@ -17,7 +17,7 @@ RIGHTS_LINE = "permissions of the key"
 RIGHTS = {"ipRestrict": True, "enableReading": True, "enableWithdrawals": False, "enableFutures": True}
 ACCOUNT = {
     REST: RIGHTS,
-    f"GET {F}/positionSide/dual": {"dualSidePosition": False},
+    f"GET {F}/accountConfig": {"dualSidePosition": False},
     f"GET {F}/multiAssetsMargin": {"multiAssetsMargin": False},
     f"GET {F}/feeBurn": {"feeBurn": False},
 }
@@ -36,7 +36,7 @@ async def test_a_good_key_passes_in_every_line() -> None:
         (REST, RIGHTS | {"enableFutures": False}, RIGHTS_LINE, Grade.ERROR),
         (REST, RIGHTS | {"permitsUniversalTransfer": True}, RIGHTS_LINE, Grade.WARNING),
         (REST, RIGHTS | {"ipRestrict": False}, "IP allow-list", Grade.WARNING),
-        (f"GET {F}/positionSide/dual", {"dualSidePosition": True}, "position mode", Grade.ERROR),
+        (f"GET {F}/accountConfig", {"dualSidePosition": True}, "position mode", Grade.ERROR),
         (f"GET {F}/multiAssetsMargin", {"multiAssetsMargin": True}, "margin assets", Grade.ERROR),
         (f"GET {F}/feeBurn", {"feeBurn": True}, "fees", Grade.WARNING),
     ],

@@ -95,7 +95,7 @@ async def test_trap_8_a_position_has_no_leverage_and_the_terms_have_it() -> None
         {
             "GET /fapi/v3/positionRisk": [held_row()],
             f"GET {F}/symbolConfig": config,
-            f"GET {F}/positionSide/dual": {"dualSidePosition": False},
+            f"GET {F}/accountConfig": {"dualSidePosition": False},
         }
     )
     [held] = await it.positions()
