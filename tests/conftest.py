@@ -1,3 +1,5 @@
+import decimal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,3 +13,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is not here: real market data is needed for this test")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def decimal_as_it_was() -> Iterator[None]:
+    """ccxt used plainly, as the emulated exchanges' own tests use it, changes how all numbers are rounded; our client
+    does not let it (trading/venues/exchange/client.py)."""
+    yield
+    context = decimal.getcontext()
+    context.rounding, context.traps[decimal.Underflow] = decimal.ROUND_HALF_EVEN, False

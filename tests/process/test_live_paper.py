@@ -41,6 +41,7 @@ async def stopped(desk: Live) -> None:
     assert Chain().faults(desk.data) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 async def test_it_decides_at_a_close_fills_on_paper_protects_exits_and_says_how_it_is(
     tmp_path: Path, name: str
@@ -70,7 +71,8 @@ async def test_it_decides_at_a_close_fills_on_paper_protects_exits_and_says_how_
         assert desk.log == ""
 
 
-@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 async def test_streams_that_fall_silent_and_an_exchange_that_is_down_are_said_once_and_come_back(
     tmp_path: Path, name: str
 ) -> None:
@@ -103,6 +105,7 @@ async def test_streams_that_fall_silent_and_an_exchange_that_is_down_are_said_on
         assert "Traceback" not in desk.log
 
 
+@pytest.mark.slow
 async def test_killed_and_started_again_nothing_is_lost_and_stops_that_fired_have_fired(tmp_path: Path) -> None:
     async with live("binance", tmp_path, ahead=to_close(STARTS_WITHIN), swing=HARDLY) as desk:
         desk.start()
@@ -155,6 +158,7 @@ async def test_what_cannot_be_traded_is_said_and_left_out(tmp_path: Path) -> Non
         assert note.removeprefix("note: ")[:20] in bare(desk.said)
 
 
+@pytest.mark.slow
 async def test_an_exchange_that_is_not_there_at_the_start_is_one_line(tmp_path: Path) -> None:
     async with live("weex", tmp_path, ahead=0) as desk:
         desk.front.faults.add("500 before", "/", times=None)

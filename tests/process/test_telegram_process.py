@@ -63,6 +63,7 @@ ANSWERS = {
     "undelivered": "every message was delivered",
     "budget": "nothing is spent",
     "models": r"models can be named|no model can be asked",
+    "wallet": "wallet",
     "whales": "whales: no reading",
     "health": "health: all well",
     "help": f"{len(TOP)} commands for an admin",

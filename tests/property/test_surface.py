@@ -170,7 +170,7 @@ DEEDS = (  # in an order in which each has something to do
     "/playbook use sigma",
 )
 # They ask for nothing here: there is no venue, nothing is in shadow, and no file has changed.
-IDLE = {"mode live", "mode paper", "shadow add", "shadow remove", "reload"}
+IDLE = {"mode live", "mode paper", "shadow add", "shadow remove", "reload", "wallet accept"}
 
 
 async def test_a_yes_counts_from_who_was_asked_in_time_once(caplog: pytest.LogCaptureFixture) -> None:

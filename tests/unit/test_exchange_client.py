@@ -1,6 +1,7 @@
 """The client layer, ccxt's real client against a server on loopback: what each answer comes out as."""
 
 import asyncio
+import decimal
 import gc
 import logging
 import time
@@ -423,3 +424,11 @@ def test_a_limiter_may_be_given() -> None:
             assert bench.client.limiter is limiter
 
     asyncio.run(run())
+
+
+async def test_ccxt_does_not_change_how_our_numbers_are_rounded() -> None:
+    async with a_bench() as bench:
+        before = decimal.getcontext().rounding
+        assert bench.client.exchange.decimal_to_precision("1.25", 1, 1, 2, 5) == "1.3"
+        assert decimal.getcontext().rounding == before == decimal.ROUND_HALF_EVEN
+        assert not decimal.getcontext().traps[decimal.Underflow]

@@ -116,6 +116,7 @@ except ImportError as error:
 """
     assert run(code, first=another_ccxt) == [
         "ccxt is not as we know it (ModuleNotFoundError): all of it is loaded, with 50 MiB more",
+        "ccxt rounds in a place that we do not know: it may change how our own numbers are rounded",
         "True True False",
         "ccxt has no exchange 'weex' with websockets",
     ]

@@ -9,6 +9,8 @@ For others in this process: a later `import ccxt`, `ccxt.async_support` or `ccxt
 helpers for rounding are not, they have to be imported from `ccxt.base`.
 """
 
+import decimal
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -32,6 +34,7 @@ def exchange_class(ccxt_id: str) -> type[Any]:
     with _lock:
         if ccxt_id not in _loaded:
             _loaded[ccxt_id] = _load(ccxt_id)
+            _keep_our_rounding()
         return _loaded[ccxt_id]
 
 
@@ -55,6 +58,28 @@ def _load(ccxt_id: str) -> type[Any]:
     if not isinstance(found, type):
         raise ImportError(f"ccxt has no exchange {ccxt_id!r} with websockets")
     return found
+
+
+def _keep_our_rounding() -> None:
+    """One function of ccxt turns the rounding of the whole thread to half up, and leaves it so. Our money rounds half
+    even: that function is given a context of its own."""
+    name = "decimal_to_precision"
+    try:
+        theirs = getattr(importlib.import_module(f"ccxt.base.{name}"), name)
+    except (ImportError, AttributeError):
+        _log.warning("ccxt rounds in a place that we do not know: it may change how our own numbers are rounded")
+        return
+    if hasattr(theirs, "__wrapped__"):
+        return
+
+    @functools.wraps(theirs)
+    def ours(*args: Any, **kwargs: Any) -> Any:
+        with decimal.localcontext():
+            return theirs(*args, **kwargs)
+
+    for module in [m for path, m in sys.modules.items() if path.startswith("ccxt.")]:
+        if vars(module).get(name) is theirs:
+            setattr(module, name, ours)
 
 
 def _lean(ccxt_id: str) -> type[Any]:
