@@ -87,7 +87,7 @@ async def test_streams_that_fall_silent_and_an_exchange_that_is_down_are_said_on
         await faults.drop_streams()
         await desk.until(lambda: "market: the stream is back" in desk.log, "the stream")
         for kind in ("drop before", "500 before"):
-            faults.add(kind, "/", times=None)
+            faults.add(kind, times=None)
         await faults.drop_streams()
         await desk.until(lambda: "the exchange cannot be read" in desk.log, "that it is down")
         await asyncio.sleep(5)
@@ -158,10 +158,9 @@ async def test_what_cannot_be_traded_is_said_and_left_out(tmp_path: Path) -> Non
         assert note.removeprefix("note: ")[:20] in bare(desk.said)
 
 
-@pytest.mark.slow
 async def test_an_exchange_that_is_not_there_at_the_start_is_one_line(tmp_path: Path) -> None:
     async with live("weex", tmp_path, ahead=0) as desk:
-        desk.front.faults.add("500 before", "/", times=None)
+        desk.front.faults.add("500 before", times=None)
         desk.start()
         await desk.until_over()
         assert desk.process is not None
